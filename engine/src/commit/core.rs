@@ -1,0 +1,226 @@
+//! The core: one open namespace, as its writer or as a follower.
+//!
+//! Promises: a snapshot shows only durable commits; a strong one shows every commit that was acknowledged before it was
+//! asked for (one GET of the next slot proves it). Opened to read, it writes nothing (I9); idle, it asks nothing (I10).
+//! Never: a core that lost its epoch, or does not know what became of a write, answers anything again.
+
+use std::fmt;
+use std::sync::atomic::AtomicBool;
+use std::sync::{Arc, OnceLock};
+
+use firn_manifest::crypto::KeyRing;
+use firn_manifest::ids::{Epoch, Position};
+use firn_manifest::store::{Cause, Store};
+use firn_segment::wal;
+use parking_lot::RwLock;
+use tokio::sync::{Mutex, OnceCell, mpsc, watch};
+
+use super::apply::State;
+use super::lane::Lane;
+use super::log::{Mark, Pending};
+use super::requests::{CommitRow, RequestIndex, commit_rows};
+use crate::error::{Error, Result};
+use crate::state::Snapshot;
+use crate::wal::Follower;
+
+/// How fresh a read must be.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Consistency {
+    /// everything acknowledged before the read began, by whichever writer
+    #[default]
+    Strong,
+    /// what this process knows; [`Snapshot::commit_time`] says how old it is
+    Snapshot,
+}
+
+/// When a memtable becomes files.
+#[derive(Clone, Copy, Debug)]
+pub struct FlushPolicy {
+    /// resident bytes of all memtables
+    pub bytes: usize,
+    /// WAL segments since the last flush: bounds what a crash leaves to replay
+    pub segments: u64,
+    /// segments since the last flush that a clean close leaves to replay
+    pub close_segments: u64,
+}
+
+impl Default for FlushPolicy {
+    fn default() -> Self {
+        Self { bytes: 48 << 20, segments: 1024, close_segments: 12 }
+    }
+}
+
+/// What makes a core a writer.
+pub(crate) struct Writer {
+    pub(crate) epoch: Epoch,
+    pub(crate) lane: Mutex<Lane>,
+    pub(crate) queue: mpsc::UnboundedSender<Pending>,
+    pub(crate) build: String,
+}
+
+/// One open namespace.
+pub struct Core {
+    pub(crate) store: Store,
+    pub(crate) state: RwLock<State>,
+    pub(super) mark: watch::Sender<Mark>,
+    pub(super) writer: Option<Writer>,
+    pub(super) follower: Mutex<Follower>,
+    pub(crate) policy: FlushPolicy,
+    pub(super) poison: OnceLock<Error>,
+    pub(crate) requests: OnceCell<RequestIndex>,
+    pub(crate) flushing: AtomicBool,
+    /// a follower stopped half way through a segment: it starts again from the newest manifest
+    pub(super) torn: AtomicBool,
+}
+
+impl fmt::Debug for Core {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Core").field("durable", &self.durable()).field("writer", &self.is_writer()).finish_non_exhaustive()
+    }
+}
+
+impl Core {
+    /// Whether it holds the writer epoch (or held it until it was fenced).
+    #[must_use]
+    pub fn is_writer(&self) -> bool {
+        self.writer.is_some()
+    }
+
+    /// The epoch it writes under; zero for a follower.
+    #[must_use]
+    pub fn epoch(&self) -> Epoch {
+        self.writer.as_ref().map_or(Epoch::ZERO, |w| w.epoch)
+    }
+
+    /// The namespace's view of the store.
+    #[must_use]
+    pub fn store(&self) -> &Store {
+        &self.store
+    }
+
+    pub(crate) fn keys(&self) -> Arc<KeyRing> {
+        self.state.read().keys.clone()
+    }
+
+    /// The durable head of the log as this process knows it.
+    pub(crate) fn durable(&self) -> Mark {
+        *self.mark.borrow()
+    }
+
+    /// Why it answers nothing any more.
+    pub(crate) fn poisoned(&self) -> Option<Error> {
+        self.poison.get().cloned()
+    }
+
+    pub(crate) fn poison(&self, error: Error) {
+        let _ = self.poison.set(error);
+        // wakes those who wait for durability
+        self.mark.send_modify(|_| {});
+    }
+
+    pub(crate) fn alive(&self) -> Result<()> {
+        self.poisoned().map_or(Ok(()), Err)
+    }
+
+    /// A snapshot of what is durable.
+    ///
+    /// # Errors
+    /// Store and integrity errors of catching up; `Fenced` when this writer finds that it was replaced.
+    pub async fn snapshot(&self, store: &Store, consistency: Consistency) -> Result<Snapshot> {
+        self.alive()?;
+        if consistency == Consistency::Strong {
+            if self.is_writer() {
+                self.probe_as_writer(store).await?;
+            } else {
+                self.follow(store).await?;
+            }
+        }
+        Ok(self.durable_snapshot(store))
+    }
+
+    pub(crate) fn durable_snapshot(&self, store: &Store) -> Snapshot {
+        let mark = self.durable();
+        let view = self.state.read().view(mark.position, mark.commit_time);
+        Snapshot::new(Arc::new(view), store.for_cause(Cause::Read))
+    }
+
+    /// One GET of the slot after the durable head: 404, or our own segment in flight, proves that nobody replaced us.
+    async fn probe_as_writer(&self, store: &Store) -> Result<()> {
+        let next = self.durable().seq.next();
+        let name = wal::segment_key(next);
+        let Some(bytes) = store.for_cause(Cause::Probe).get_optional(&name).await? else { return Ok(()) };
+        let segment = wal::inspect(&name, bytes)?;
+        if segment.header.epoch > self.epoch() {
+            let error = Error::fenced(segment.header.epoch);
+            self.poison(error.clone());
+            return Err(error);
+        }
+        Ok(())
+    }
+
+    /// Marks a segment durable and shows its commits in `firn_commits`.
+    pub(crate) fn durable_to(&self, mark: Mark, rows: &[&CommitRow]) -> Result<()> {
+        {
+            let mut state = self.state.write();
+            state.show_commits(&mark, rows)?;
+        }
+        self.mark.send_replace(mark);
+        Ok(())
+    }
+
+    /// Waits until `position` is durable.
+    pub(crate) async fn wait_durable(&self, position: Position) -> Result<()> {
+        let mut mark = self.mark.subscribe();
+        loop {
+            if mark.borrow_and_update().position >= position {
+                return Ok(());
+            }
+            self.alive()?;
+            if mark.changed().await.is_err() {
+                return Err(Error::internal("the namespace was closed while a commit was on its way"));
+            }
+        }
+    }
+
+    pub(crate) fn as_writer(&self) -> Result<&Writer> {
+        self.writer.as_ref().ok_or_else(|| {
+            Error::statement(crate::error::sqlstate::READ_ONLY, "the namespace is open for reading only")
+                .with_hint("open it without --read-only to write")
+        })
+    }
+
+    /// Segments since the last flush.
+    pub(crate) fn unflushed_segments(&self) -> u64 {
+        let floor = self.state.read().head.envelope.wal.seq;
+        self.durable().seq.0.saturating_sub(floor.0)
+    }
+
+    /// Resident bytes of all memtables, roughly.
+    #[must_use]
+    pub fn memory(&self) -> usize {
+        self.state.read().memory()
+    }
+
+    pub(crate) fn flush_due(&self) -> bool {
+        self.memory() >= self.policy.bytes || self.unflushed_segments() >= self.policy.segments
+    }
+}
+
+impl State {
+    /// Appends the rows of a stored segment to the commits table.
+    pub(crate) fn show_commits(&mut self, mark: &Mark, rows: &[&CommitRow]) -> Result<()> {
+        let Some(first) = rows.first() else { return Ok(()) };
+        let (batch, operations, keys) = commit_rows(mark, rows)?;
+        let begin = first.position;
+        // one chunk begins at one position; a segment of several commits is cut so that each begins at its own
+        let data = self.table_mut(firn_manifest::ids::TableId::COMMITS);
+        if rows.len() == 1 {
+            data.mem.append(begin, batch, operations, keys);
+            return Ok(());
+        }
+        for (i, (row, key)) in rows.iter().zip(keys).enumerate() {
+            data.mem.append(row.position, batch.slice(i, 1), vec![firn_segment::record::RowOp::Insert], vec![key]);
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,63 @@
+//! Statements that read.
+//!
+//! Promises: one statement reads one snapshot, its points in the past resolved against it.
+//! Never: a read opens the writer.
+
+use datafusion::common::ScalarValue;
+use firn_manifest::store::Store;
+use sqlparser::ast;
+
+use super::block::Block;
+use super::{Call, Outcome, Session};
+use crate::error::Result;
+use crate::sql::catalog::Reads;
+use crate::sql::output;
+use crate::sql::query::Query;
+use crate::sql::resolve::resolve;
+use crate::state::Snapshot;
+
+impl Session {
+    /// The view of one statement that reads.
+    pub(super) async fn query(&mut self, store: &Store, params: &[ScalarValue]) -> Result<Query> {
+        let (snapshot, reads) = match &mut self.block {
+            Block::Open(open) => {
+                let transaction = open.transaction(&self.db, store).await?;
+                (transaction.snapshot(store), Some(open.reads.clone()))
+            }
+            _ => (self.db.snapshot(store).await?, None),
+        };
+        self.query_on(snapshot, params, reads).await
+    }
+
+    pub(super) async fn query_on(
+        &self,
+        snapshot: Snapshot,
+        params: &[ScalarValue],
+        reads: Option<Reads>,
+    ) -> Result<Query> {
+        let now = snapshot.store().world().now_micros();
+        let at = match self.settings.as_of {
+            Some(as_of) => as_of.resolve(&snapshot, now).await?,
+            None => snapshot.position(),
+        };
+        Query::new(snapshot, at, params, self.user(), now, reads)
+    }
+
+    pub(super) fn user(&self) -> String {
+        self.settings.actor.clone().unwrap_or_else(|| "firn".to_owned())
+    }
+
+    pub(super) async fn select(&mut self, call: &Call<'_>, query: &ast::Query) -> Result<Outcome> {
+        let view = self.query(&call.store, call.params).await?;
+        let mut statement = ast::Statement::Query(Box::new(query.clone()));
+        resolve(&mut statement, &view).await?;
+        let mut names = output::Names::default();
+        if let ast::Statement::Query(query) = &mut statement {
+            names = output::prepare(query);
+        }
+        let plan = view.physical(statement).await?;
+        let (schema, rows) = view.run(plan)?;
+        let (schema, rows) = names.apply(&schema, rows);
+        Ok(Outcome { schema, rows: Some(rows), ..call.done("SELECT") })
+    }
+}

@@ -1,0 +1,135 @@
+//! Casts that the planner's own types cannot say, rewritten in the parsed statement: UUID, BYTEA, VARCHAR(n) and
+//! PostgreSQL's longer spellings of types.
+//!
+//! Promises: a cast to UUID or BYTEA reads its text and refuses what is none; an explicit cast to VARCHAR(n) cuts, as
+//! the standard has it.
+//! Never: a column's declared type is touched, only expressions.
+
+use std::ops::ControlFlow;
+
+use firn_manifest::schema::ColumnType;
+use sqlparser::ast::{
+    CastKind, DataType, Expr, Function, FunctionArg, FunctionArgExpr, FunctionArgumentList, FunctionArguments, Ident,
+    ObjectName, Statement, TimezoneInfo, TypedString, Value, VisitMut, VisitorMut,
+};
+
+use super::types;
+
+/// Rewrites the casts of a statement.
+pub fn normalise(statement: &mut Statement) {
+    let _ = statement.visit(&mut Casts);
+}
+
+/// Rewrites the casts of an expression.
+pub fn normalise_expr(expr: &mut Expr) {
+    let _ = expr.visit(&mut Casts);
+}
+
+/// A call of one of our functions with those arguments.
+#[must_use]
+pub fn call(name: &str, args: Vec<Expr>) -> Expr {
+    Expr::Function(Function {
+        name: ObjectName::from(vec![Ident::new(name)]),
+        uses_odbc_syntax: false,
+        parameters: FunctionArguments::None,
+        args: FunctionArguments::List(FunctionArgumentList {
+            duplicate_treatment: None,
+            args: args.into_iter().map(|a| FunctionArg::Unnamed(FunctionArgExpr::Expr(a))).collect(),
+            clauses: vec![],
+        }),
+        filter: None,
+        null_treatment: None,
+        over: None,
+        within_group: vec![],
+    })
+}
+
+struct Casts;
+
+impl VisitorMut for Casts {
+    type Break = ();
+
+    fn post_visit_expr(&mut self, expr: &mut Expr) -> ControlFlow<()> {
+        match expr {
+            Expr::Cast { kind: CastKind::Cast | CastKind::DoubleColon, expr: inner, data_type, format: None, array: false } => {
+                if let Some(new) = cast(inner, data_type) {
+                    *expr = new;
+                }
+            }
+            Expr::TypedString(TypedString { data_type, value, .. }) => {
+                let mut inner = Expr::Value(value.clone());
+                if let Some(new) = cast(&mut inner, data_type) {
+                    *expr = new;
+                }
+            }
+            _ => {}
+        }
+        ControlFlow::Continue(())
+    }
+}
+
+/// The expression that stands for the cast, when the planner cannot say it; else the type is given its plain spelling.
+fn cast(inner: &mut Expr, data_type: &mut DataType) -> Option<Expr> {
+    let ty = types::column_type(data_type).ok()?;
+    let take = |e: &mut Expr| std::mem::replace(e, Expr::Value(Value::Null.into()));
+    match ty {
+        ColumnType::Uuid => Some(call("firn_uuid", vec![take(inner)])),
+        ColumnType::Bytea => Some(call("firn_bytea", vec![take(inner)])),
+        ColumnType::Varchar { length } => {
+            let text = Expr::Cast {
+                kind: CastKind::Cast,
+                expr: Box::new(take(inner)),
+                data_type: DataType::Text,
+                array: false,
+                format: None,
+            };
+            let length = Expr::Value(Value::Number(length.to_string(), false).into());
+            Some(call("left", vec![text, length]))
+        }
+        ColumnType::Text => {
+            *data_type = DataType::Text;
+            None
+        }
+        ColumnType::Timestamp => {
+            *data_type = DataType::Timestamp(Some(6), TimezoneInfo::None);
+            None
+        }
+        ColumnType::Timestamptz => {
+            *data_type = DataType::Timestamp(Some(6), TimezoneInfo::WithTimeZone);
+            None
+        }
+        ColumnType::Double => {
+            *data_type = DataType::DoublePrecision;
+            None
+        }
+        ColumnType::Real => {
+            *data_type = DataType::Real;
+            None
+        }
+        ColumnType::Decimal { precision, scale } => {
+            *data_type = DataType::Numeric(sqlparser::ast::ExactNumberInfo::PrecisionAndScale(precision.into(), scale.into()));
+            None
+        }
+        _ => None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, clippy::expect_used)]
+    use crate::sql::parse::parse;
+
+    #[test]
+    fn casts_become_calls() {
+        for (sql, want) in [
+            ("SELECT x::uuid", "SELECT firn_uuid(x)"),
+            ("SELECT UUID '00000000-0000-0000-0000-000000000000'", "SELECT firn_uuid('00000000-0000-0000-0000-000000000000')"),
+            ("SELECT CAST('\\x00' AS bytea)", "SELECT firn_bytea('\\x00')"),
+            ("SELECT x::varchar(3)", "SELECT left(CAST(x AS TEXT), 3)"),
+            ("SELECT x::timestamptz", "SELECT x::TIMESTAMP(6) WITH TIME ZONE"),
+            ("SELECT x::int", "SELECT x::INT"),
+        ] {
+            assert_eq!(parse(sql).unwrap()[0].ast.to_string(), want);
+        }
+    }
+}

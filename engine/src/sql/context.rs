@@ -1,0 +1,136 @@
+//! The planner's surroundings: settings, functions and limits that every statement shares, and the small part that
+//! each has for itself.
+//!
+//! Promises: a statement sees the tables of one namespace and nothing of the machine: no file, no address, no option of
+//! the planner can be reached from SQL. Memory for sorting and joining is bounded for the process.
+//! Never: intermediate results are written to a disk, where they would stand unencrypted.
+
+use std::sync::{Arc, LazyLock};
+
+use chrono::DateTime;
+use datafusion::catalog::{CatalogProvider, CatalogProviderList, SchemaProvider};
+use datafusion::config::Dialect;
+use datafusion::execution::disk_manager::{DiskManagerBuilder, DiskManagerMode};
+use datafusion::execution::memory_pool::GreedyMemoryPool;
+use datafusion::execution::runtime_env::{RuntimeEnv, RuntimeEnvBuilder};
+use datafusion::execution::session_state::{SessionState, SessionStateBuilder};
+use datafusion::execution::FunctionRegistry;
+use datafusion::logical_expr::AggregateUDF;
+use datafusion::prelude::SessionConfig;
+use firn_manifest::world::World;
+
+use super::arithmetic::ExactArithmetic;
+use super::functions::{self, Facts};
+use super::sum::ExactSum;
+use super::cast;
+use crate::error::{Error, Result};
+
+/// The catalog's name.
+pub const CATALOG: &str = "firn";
+/// The schema of the user's tables.
+pub const SCHEMA: &str = "public";
+/// The schema that describes them.
+pub const INFORMATION_SCHEMA: &str = "information_schema";
+
+/// Streams a plan is split into.
+const PARTITIONS: usize = 2;
+
+/// Rows a batch.
+pub const BATCH_ROWS: usize = 8192;
+
+/// Bytes that all statements of the process may hold for sorts, joins and groups.
+const MEMORY_BYTES: usize = 2 << 30;
+
+static RUNTIME: LazyLock<Arc<RuntimeEnv>> = LazyLock::new(|| {
+    let disk = DiskManagerBuilder::default().with_mode(DiskManagerMode::Disabled);
+    let builder = RuntimeEnvBuilder::new()
+        .with_memory_pool(Arc::new(GreedyMemoryPool::new(MEMORY_BYTES)))
+        .with_disk_manager_builder(disk);
+    Arc::new(builder.build().unwrap_or_default())
+});
+
+static BASE: LazyLock<SessionState> = LazyLock::new(|| {
+    let mut state = SessionStateBuilder::new()
+        .with_config(config())
+        .with_runtime_env(RUNTIME.clone())
+        .with_default_features()
+        .with_analyzer_rule(Arc::new(ExactArithmetic))
+        .build();
+    for function in functions::shared().into_iter().chain(cast::named()) {
+        let _ = state.register_udf(Arc::new(function));
+    }
+    let _ = state.register_udaf(Arc::new(AggregateUDF::from(ExactSum::default())));
+    state
+});
+
+fn config() -> SessionConfig {
+    let mut config = SessionConfig::new()
+        .with_target_partitions(PARTITIONS)
+        .with_batch_size(BATCH_ROWS)
+        .with_information_schema(false)
+        .with_create_default_catalog_and_schema(false)
+        .with_default_catalog_and_schema(CATALOG, SCHEMA);
+    let options = config.options_mut();
+    options.sql_parser.parse_float_as_decimal = true;
+    options.sql_parser.dialect = Dialect::PostgreSQL;
+    options.sql_parser.collect_spans = true;
+    options.execution.time_zone = Some("UTC".to_owned());
+    options.explain.show_schema = false;
+    config
+}
+
+/// A state for one statement.
+///
+/// # Errors
+/// When a function cannot be registered.
+pub fn state(public: Arc<dyn SchemaProvider>, information: Arc<dyn SchemaProvider>, facts: &Facts, world: &Arc<dyn World>) -> Result<SessionState> {
+    let mut state = BASE.clone();
+    state.register_catalog_list(Arc::new(OneCatalog { catalog: Arc::new(Schemas { public, information }) }));
+    let props = state.execution_props_mut();
+    props.query_execution_start_time = DateTime::from_timestamp_micros(facts.now);
+    for function in functions::of_statement(facts).into_iter().chain(functions::of_world(world)) {
+        state.register_udf(Arc::new(function)).map_err(Error::from)?;
+    }
+    Ok(state)
+}
+
+/// The list of catalogs: one.
+#[derive(Debug)]
+struct OneCatalog {
+    catalog: Arc<Schemas>,
+}
+
+impl CatalogProviderList for OneCatalog {
+    fn register_catalog(&self, _: String, _: Arc<dyn CatalogProvider>) -> Option<Arc<dyn CatalogProvider>> {
+        None
+    }
+
+    fn catalog_names(&self) -> Vec<String> {
+        vec![CATALOG.to_owned()]
+    }
+
+    fn catalog(&self, name: &str) -> Option<Arc<dyn CatalogProvider>> {
+        (name == CATALOG).then(|| self.catalog.clone() as Arc<dyn CatalogProvider>)
+    }
+}
+
+/// The catalog: two schemas.
+#[derive(Debug)]
+struct Schemas {
+    public: Arc<dyn SchemaProvider>,
+    information: Arc<dyn SchemaProvider>,
+}
+
+impl CatalogProvider for Schemas {
+    fn schema_names(&self) -> Vec<String> {
+        vec![SCHEMA.to_owned(), INFORMATION_SCHEMA.to_owned()]
+    }
+
+    fn schema(&self, name: &str) -> Option<Arc<dyn SchemaProvider>> {
+        match name {
+            SCHEMA => Some(self.public.clone()),
+            INFORMATION_SCHEMA => Some(self.information.clone()),
+            _ => None,
+        }
+    }
+}

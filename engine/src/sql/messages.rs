@@ -1,0 +1,357 @@
+//! The texts of the libraries below, read for what they mean: which SQLSTATE, which words.
+//!
+//! Promises: a text that is not recognised keeps its content and gets the class code of where it arose.
+//! Never: a value is lost from a message that named it.
+
+use crate::error::Error;
+
+/// Prefixes that libraries put before the fact.
+const PREFIXES: [&str; 12] = [
+    "Error during planning: ",
+    "Execution error: ",
+    "This feature is not implemented: ",
+    "Invalid or Unsupported Configuration: ",
+    "Schema error: ",
+    "Arrow error: ",
+    "Cast error: ",
+    "Parser error: ",
+    "Invalid argument error: ",
+    "Compute error: ",
+    "External error: ",
+    "Optimizer rule ",
+];
+
+/// The fact without the prefixes of the layers it came through, and without a backtrace.
+#[must_use]
+pub fn tidy(message: &str) -> String {
+    let mut text = message.split("\n\nbacktrace:").next().unwrap_or(message).trim();
+    while let Some(rest) = PREFIXES.iter().find_map(|p| text.strip_prefix(p)) {
+        text = rest;
+    }
+    let text = text.split("\nThis issue was likely caused by a bug").next().unwrap_or(text);
+    lower_first(&sql_types(text).replace('\n', " "))
+}
+
+/// The text with its first letter in lower case, unless that is part of an acronym.
+#[must_use]
+pub fn lower_first(text: &str) -> String {
+    let mut chars = text.chars();
+    match (chars.next(), chars.clone().next()) {
+        (Some(first), Some(second)) if first.is_uppercase() && !second.is_uppercase() => {
+            first.to_lowercase().chain(chars).collect()
+        }
+        _ => text.to_owned(),
+    }
+}
+
+/// A parser's message and the place in it.
+#[must_use]
+pub fn split_place(message: &str) -> (String, Option<(u64, u64)>) {
+    let Some(start) = message.rfind(" at Line: ") else { return (message.to_owned(), None) };
+    let mut numbers = message[start..].split(|c: char| !c.is_ascii_digit()).filter_map(|n| n.parse::<u64>().ok());
+    match (numbers.next(), numbers.next()) {
+        (Some(line), Some(column)) => (message[..start].to_owned(), Some((line, column))),
+        _ => (message.to_owned(), None),
+    }
+}
+
+/// An error of something that is not built.
+#[must_use]
+pub fn not_implemented(message: &str) -> Error {
+    let text = tidy(message);
+    if text.contains("Unsupported ast node") || text.contains("nsupported ast") {
+        return Error::unsupported("this form of the statement", "write it with plain SELECT, JOIN, WITH or VALUES");
+    }
+    Error::unsupported(text, "see the dialect's page in docs/ for what is there")
+}
+
+/// An error of planning.
+#[must_use]
+pub fn plan(message: &str) -> Error {
+    let text = message.split("\n\nbacktrace:").next().unwrap_or(message);
+    if let Some(name) = between(text, "table '", "' not found") {
+        let name = name.strip_prefix("firn.public.").unwrap_or(name);
+        return Error::statement("42P01", format!("table \"{}\" does not exist", super::names::shown(name)));
+    }
+    for (start, end) in [("Invalid function '", "'"), ("table function '", "' not found"), ("Table function '", "' not found")] {
+        if let Some(name) = between(text, start, end) {
+            let error = Error::statement("42883", format!("function {name} does not exist"));
+            return match between(text, "Did you mean '", "'") {
+                Some(other) => error.with_hint(format!("did you mean {other}?")),
+                None => error,
+            };
+        }
+    }
+    if let Some(name) = between(text, "failed to resolve schema: ", "") {
+        return Error::statement("3F000", format!("schema \"{name}\" does not exist"))
+            .with_hint("tables are in schema public; the catalog's own are in information_schema");
+    }
+    if let Some(name) = between(text, "failed to resolve catalog: ", "") {
+        return Error::statement("3D000", format!("database \"{name}\" cannot be reached from here"))
+            .with_hint("a session sees one namespace; write the table's name without a database");
+    }
+    let code = if text.contains("must be in GROUP BY") || text.contains("must appear in the GROUP BY") {
+        "42803"
+    } else if text.contains("aggregate") && text.contains("not allowed") {
+        "42803"
+    } else if text.contains("unique expression names") {
+        "42701"
+    } else if text.contains("table name") && text.contains("specified more than once") {
+        "42712"
+    } else if text.contains("laceholder") && (text.contains("No value") || text.contains("found for")) {
+        return Error::statement("42P02", tidy(text)).with_hint("give a value for each of $1, $2, …");
+    } else if text.contains("No function matches")
+        || text.contains("does not support")
+        || text.contains("Cannot coerce")
+        || text.contains("Cannot get result type")
+        || text.contains("Cannot infer common argument type")
+        || text.contains("oercion")
+        || text.contains("Failed to coerce")
+    {
+        "42883"
+    } else if text.contains("Cannot cast") || text.contains("nsupported CAST") || text.contains("Can't cast") {
+        "42846"
+    } else if text.contains("annot create filter with non-boolean") || text.contains("type mismatch") {
+        "42804"
+    } else if text.contains("subquery should only return one column") || text.contains("Too many columns") {
+        "42601"
+    } else {
+        "42000"
+    };
+    Error::statement(code, tidy(text))
+}
+
+/// An error of a value: bad text, out of range, a cast that cannot be.
+#[must_use]
+pub fn value(message: &str) -> Error {
+    let text = tidy(message);
+    if let (Some(given), Some(ty)) = (quoted(&text), between(&text, "to value of ", " type")) {
+        return bad_text(&given, ty);
+    }
+    if text.contains("rror parsing timestamp") || text.contains("as time") || text.contains("to datetime") {
+        let given = quoted(&text).unwrap_or_default();
+        return bad_time(&given, "timestamp", &text);
+    }
+    if text.contains("type interval") || text.contains("as interval") {
+        return Error::statement("22007", text);
+    }
+    if text.contains("too large to store")
+        || text.contains("too small to store")
+        || text.contains("verflow")
+        || text.contains("an't cast value")
+        || text.contains("out of range")
+        || text.contains("Unable to represent")
+        || text.contains("causes overflow")
+    {
+        return overflow(&text);
+    }
+    if text.contains("decimal format") || text.contains("to decimal") {
+        let given = quoted(&text).unwrap_or_else(|| text.clone());
+        return Error::statement("22P02", format!("invalid input syntax for type numeric: \"{given}\""));
+    }
+    if text.contains("asting from") || text.contains("cannot cast") {
+        return Error::statement("42846", text);
+    }
+    if text.contains("regex") {
+        return Error::statement("2201B", text);
+    }
+    Error::statement("22000", text)
+}
+
+/// A number left its type's range.
+#[must_use]
+pub fn overflow(message: &str) -> Error {
+    let text = tidy(message);
+    let ty = between(&text, "to type ", "").map(str::trim).unwrap_or_default();
+    match (between(&text, "an't cast value ", " to type"), ty) {
+        (Some(given), ty) if !ty.is_empty() => {
+            Error::statement("22003", format!("value {given} is out of range for type {}", type_name(ty)))
+        }
+        _ => Error::statement("22003", format!("number out of range: {}", lower_first(&text)))
+            .with_hint("cast one side to a wider type, such as BIGINT or DECIMAL(38, 0)"),
+    }
+}
+
+/// An error of execution.
+#[must_use]
+pub fn execution(message: &str) -> Error {
+    let text = tidy(message);
+    let lower = text.to_lowercase();
+    if lower.contains("divide by zero") || lower.contains("division by zero") {
+        return Error::statement("22012", "division by zero");
+    }
+    if lower.contains("more than one row") {
+        return Error::statement("21000", "a subquery used as an expression gave more than one row");
+    }
+    if lower.contains("placeholder") {
+        return Error::statement("42P02", text).with_hint("give a value for each of $1, $2, …");
+    }
+    if lower.contains("overflow") || lower.contains("out of range") || lower.contains("to value of") {
+        return value(message);
+    }
+    if lower.contains("parsing timestamp") {
+        return value(message);
+    }
+    if lower.contains("regular expression") || lower.contains("regex") {
+        return Error::statement("2201B", text);
+    }
+    Error::statement("22000", text)
+}
+
+/// A library found itself in a state it excludes: most often a statement it cannot plan.
+#[must_use]
+pub fn internal(message: &str) -> Error {
+    let text = tidy(message);
+    if text.contains("hysical plan does not support logical expression") {
+        return Error::unsupported(
+            "this kind of subquery",
+            "write it as a JOIN, or move it into a WITH query that is joined",
+        );
+    }
+    Error::internal(format!("the statement could not be carried out: {text}"))
+}
+
+/// Those of `candidates` that could have been meant, best first.
+#[must_use]
+pub fn similar<'a>(name: &str, candidates: impl Iterator<Item = &'a str>) -> Vec<String> {
+    let wanted = name.to_lowercase();
+    let mut close: Vec<(usize, &str)> = candidates
+        .filter_map(|candidate| {
+            let other = candidate.to_lowercase();
+            let distance = datafusion::common::utils::datafusion_strsim::levenshtein(&wanted, &other);
+            let longest = wanted.chars().count().max(other.chars().count());
+            (distance * 5 <= longest * 2 || other.starts_with(&wanted)).then_some((distance, candidate))
+        })
+        .collect();
+    close.sort();
+    close.truncate(3);
+    close.into_iter().map(|(_, c)| c.to_owned()).collect()
+}
+
+fn bad_text(given: &str, ty: &str) -> Error {
+    let name = type_name(ty);
+    if matches!(name, "date" | "timestamp" | "timestamptz" | "time" | "interval") {
+        return bad_time(given, name, given);
+    }
+    let number = given.trim().trim_start_matches(['+', '-']);
+    let digits = !number.is_empty() && number.bytes().all(|b| b.is_ascii_digit());
+    if digits && matches!(name, "smallint" | "integer" | "bigint" | "numeric") {
+        return Error::statement("22003", format!("value \"{given}\" is out of range for type {name}"));
+    }
+    Error::statement("22P02", format!("invalid input syntax for type {name}: \"{given}\""))
+}
+
+fn bad_time(given: &str, ty: &str, detail: &str) -> Error {
+    let shaped = given.trim().len() >= 8
+        && given.trim().starts_with(|c: char| c.is_ascii_digit())
+        && given.chars().all(|c| c.is_ascii_digit() || "-:./ TZ+".contains(c));
+    let error = if shaped {
+        Error::statement("22008", format!("date/time field value out of range: \"{given}\""))
+    } else {
+        Error::statement("22007", format!("invalid input syntax for type {ty}: \"{given}\""))
+    };
+    if detail == given { error } else { error.with_detail(detail) }
+}
+
+/// The SQL name of an Arrow type as Arrow prints it.
+fn type_name(arrow: &str) -> &str {
+    let head = arrow.trim().split(['(', ' ']).next().unwrap_or(arrow);
+    match head {
+        "Boolean" => "boolean",
+        "Int8" | "Int16" | "UInt8" => "smallint",
+        "Int32" | "UInt16" => "integer",
+        "Int64" | "UInt32" | "UInt64" => "bigint",
+        "Float16" | "Float32" => "real",
+        "Float64" => "double precision",
+        "Decimal32" | "Decimal64" | "Decimal128" | "Decimal256" => "numeric",
+        "Utf8" | "LargeUtf8" | "Utf8View" => "text",
+        "Binary" | "LargeBinary" | "BinaryView" => "bytea",
+        "Date32" | "Date64" => "date",
+        "Timestamp" => "timestamp",
+        "Time32" | "Time64" => "time",
+        "Interval" => "interval",
+        _ => arrow,
+    }
+}
+
+/// The text with Arrow's names of types replaced by SQL's.
+fn sql_types(text: &str) -> String {
+    let mut out = String::with_capacity(text.len());
+    let mut word = String::new();
+    let flush = |word: &mut String, out: &mut String| {
+        if word.chars().last().is_some_and(|c| c.is_ascii_digit()) || word.ends_with("View") || word == "Boolean" {
+            out.push_str(type_name(word));
+        } else {
+            out.push_str(word);
+        }
+        word.clear();
+    };
+    // what stands in quotes is the user's
+    let mut quoted = false;
+    for c in text.chars() {
+        if c == '\'' || c == '"' {
+            flush(&mut word, &mut out);
+            quoted = !quoted;
+            out.push(c);
+        } else if quoted {
+            out.push(c);
+        } else if c.is_alphanumeric() || c == '_' {
+            word.push(c);
+        } else {
+            flush(&mut word, &mut out);
+            out.push(c);
+        }
+    }
+    flush(&mut word, &mut out);
+    out
+}
+
+fn between<'a>(text: &'a str, start: &str, end: &str) -> Option<&'a str> {
+    let from = text.find(start)? + start.len();
+    let rest = &text[from..];
+    if end.is_empty() { Some(rest) } else { rest.find(end).map(|to| &rest[..to]) }
+}
+
+fn quoted(text: &str) -> Option<String> {
+    let from = text.find(['\'', '"'])?;
+    let quote = text.as_bytes()[from] as char;
+    let to = text.rfind(quote)?;
+    (to > from).then(|| text[from + 1..to].to_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, clippy::expect_used)]
+    use super::*;
+
+    #[test]
+    fn values_get_their_codes() {
+        for (text, code) in [
+            ("Cannot cast string 'abc' to value of Int64 type", "22P02"),
+            ("Cannot cast string '99999999999999999999' to value of Int64 type", "22003"),
+            ("Can't cast value 70000 to type Int16", "22003"),
+            ("Cannot cast string '2024-13-45' to value of Date32 type", "22008"),
+            ("Cannot cast string 'soon' to value of Date32 type", "22007"),
+            ("Error parsing timestamp from 'soon': error parsing date", "22007"),
+            ("Error parsing timestamp from '2024-02-30 00:00:00': error parsing date", "22008"),
+            ("12345 is too large to store in a Decimal128 of precision 3. Max is 999", "22003"),
+            ("Cannot cast value 'maybe' to value of Boolean type", "22P02"),
+        ] {
+            assert_eq!(value(text).sqlstate, code, "{text}");
+        }
+    }
+
+    #[test]
+    fn plans_get_their_codes() {
+        assert_eq!(plan("table 'firn.public.nope' not found").message, "table \"nope\" does not exist");
+        assert_eq!(plan("Invalid function 'foo'.\nDid you mean 'floor'?").sqlstate, "42883");
+        assert_eq!(plan("Error during planning: something else").message, "something else");
+    }
+
+    #[test]
+    fn similar_names() {
+        let names = ["flights", "airlines", "planes"];
+        assert_eq!(similar("flight", names.into_iter()), vec!["flights"]);
+        assert!(similar("zzz", names.into_iter()).is_empty());
+    }
+}

@@ -1,0 +1,185 @@
+//! The names of a query's output columns, as PostgreSQL gives them.
+//!
+//! Promises: a column without AS is named after its column, its function or its cast; two may have one name.
+//! Never: a name of the planner's own making (`t.a + Int64(1)`) is shown.
+
+use std::collections::HashSet;
+use std::sync::Arc;
+
+use arrow::array::{RecordBatch, RecordBatchOptions};
+use arrow::datatypes::{Schema, SchemaRef};
+use futures::StreamExt;
+use sqlparser::ast::{Expr, Function, FunctionArg, FunctionArgExpr, FunctionArguments, Ident, Query, Select, SelectItem, SetExpr};
+
+use super::names;
+use super::resolve::folded;
+use crate::error::{BatchStream, Error};
+
+/// What the output columns shall be named; `None` stands for one or more columns of a `*`.
+#[derive(Clone, Debug, Default)]
+pub struct Names(Vec<Option<String>>);
+
+/// Reads the names off a query, and gives columns that would collide inside the planner names of their own.
+#[must_use]
+pub fn prepare(query: &mut Query) -> Names {
+    let mut names = Names::default();
+    separate(query.body.as_mut(), &mut names, true);
+    names
+}
+
+fn separate(body: &mut SetExpr, names: &mut Names, first: bool) {
+    match body {
+        SetExpr::Select(select) => {
+            if first {
+                names.0 = select.projection.iter().map(shown).collect();
+            }
+            make_unique(select);
+        }
+        SetExpr::SetOperation { left, right, .. } => {
+            separate(left, names, first);
+            separate(right, names, false);
+        }
+        SetExpr::Query(inner) => separate(inner.body.as_mut(), names, first),
+        _ => {}
+    }
+}
+
+fn make_unique(select: &mut Select) {
+    let mut seen = HashSet::new();
+    for (index, item) in select.projection.iter_mut().enumerate() {
+        let (key, shown) = match item {
+            SelectItem::UnnamedExpr(expr) => (expr.to_string(), name_of(expr)),
+            SelectItem::ExprWithAlias { alias, .. } => (folded(alias), folded(alias)),
+            _ => continue,
+        };
+        if seen.insert(key) {
+            continue;
+        }
+        let alias = Ident::with_quote('"', names::unique_output(index, &shown));
+        let taken = std::mem::replace(item, SelectItem::Wildcard(sqlparser::ast::WildcardAdditionalOptions::default()));
+        if let SelectItem::UnnamedExpr(expr) | SelectItem::ExprWithAlias { expr, .. } = taken {
+            *item = SelectItem::ExprWithAlias { expr, alias };
+        }
+    }
+}
+
+fn shown(item: &SelectItem) -> Option<String> {
+    match item {
+        SelectItem::UnnamedExpr(expr) => Some(name_of(expr)),
+        SelectItem::ExprWithAlias { alias, .. } => Some(folded(alias)),
+        _ => None,
+    }
+}
+
+fn name_of(expr: &Expr) -> String {
+    match expr {
+        Expr::Identifier(ident) => folded(ident),
+        Expr::CompoundIdentifier(parts) => parts.last().map(folded).unwrap_or_default(),
+        Expr::Nested(inner) => name_of(inner),
+        Expr::Function(function) => function_name(function),
+        Expr::Cast { expr, data_type, .. } => match name_of(expr).as_str() {
+            "?column?" => type_name(&data_type.to_string()),
+            name => name.to_owned(),
+        },
+        Expr::TypedString(typed) => type_name(&typed.data_type.to_string()),
+        Expr::Interval(_) => "interval".to_owned(),
+        Expr::Case { .. } => "case".to_owned(),
+        Expr::Exists { .. } => "exists".to_owned(),
+        Expr::Extract { .. } => "extract".to_owned(),
+        Expr::Substring { .. } => "substring".to_owned(),
+        Expr::Position { .. } => "position".to_owned(),
+        Expr::Trim { .. } => "btrim".to_owned(),
+        Expr::Ceil { .. } => "ceil".to_owned(),
+        Expr::Floor { .. } => "floor".to_owned(),
+        Expr::Overlay { .. } => "overlay".to_owned(),
+        Expr::AtTimeZone { .. } => "timezone".to_owned(),
+        Expr::Array(_) => "array".to_owned(),
+        Expr::Subquery(query) => match query.body.as_ref() {
+            SetExpr::Select(select) => select.projection.first().and_then(shown).unwrap_or_else(unnamed),
+            _ => unnamed(),
+        },
+        _ => unnamed(),
+    }
+}
+
+fn unnamed() -> String {
+    "?column?".to_owned()
+}
+
+fn function_name(function: &Function) -> String {
+    let name = function.name.0.last().and_then(|p| p.as_ident()).map(folded).unwrap_or_default();
+    match name.strip_prefix("firn_") {
+        // casts that became calls keep the name of what they cast
+        Some(ty @ ("uuid" | "bytea")) => match first_argument(function).map(name_of).as_deref() {
+            None | Some("?column?") => ty.to_owned(),
+            Some(inner) => inner.to_owned(),
+        },
+        _ => name,
+    }
+}
+
+fn first_argument(function: &Function) -> Option<&Expr> {
+    match &function.args {
+        FunctionArguments::List(list) => match list.args.first() {
+            Some(FunctionArg::Unnamed(FunctionArgExpr::Expr(expr))) => Some(expr),
+            _ => None,
+        },
+        _ => None,
+    }
+}
+
+fn type_name(declared: &str) -> String {
+    let plain = declared.split('(').next().unwrap_or(declared).trim().to_ascii_lowercase();
+    match plain.as_str() {
+        "int" | "integer" => "int4".to_owned(),
+        "bigint" => "int8".to_owned(),
+        "smallint" => "int2".to_owned(),
+        "double precision" | "double" => "float8".to_owned(),
+        "real" => "float4".to_owned(),
+        "boolean" => "bool".to_owned(),
+        "decimal" => "numeric".to_owned(),
+        _ => plain,
+    }
+}
+
+impl Names {
+    /// The schema with the names in place.
+    #[must_use]
+    pub fn schema(&self, schema: &SchemaRef) -> SchemaRef {
+        let mut fields: Vec<_> = schema.fields().iter().map(|f| f.as_ref().clone()).collect();
+        let stars = self.0.iter().filter(|n| n.is_none()).count();
+        let total = fields.len();
+        let known = self.0.len();
+        let before = self.0.iter().position(Option::is_none).unwrap_or(known);
+        for (index, name) in self.0.iter().enumerate() {
+            // what stands before the first star counts from the front, what stands after the only one from the back
+            let place = match stars {
+                _ if index < before => Some(index),
+                1 => (total + index).checked_sub(known),
+                _ => None,
+            };
+            if let (Some(name), Some(field)) = (name, place.and_then(|p| fields.get_mut(p))) {
+                field.set_name(name.clone());
+            }
+        }
+        for field in &mut fields {
+            let shown = names::shown(field.name()).to_owned();
+            field.set_name(shown);
+        }
+        Arc::new(Schema::new(fields))
+    }
+
+    /// The rows under the names.
+    #[must_use]
+    pub fn apply(&self, schema: &SchemaRef, rows: BatchStream) -> (SchemaRef, BatchStream) {
+        let named = self.schema(schema);
+        let output = named.clone();
+        let rows = rows.map(move |batch| {
+            let batch = batch?;
+            let options = RecordBatchOptions::new().with_row_count(Some(batch.num_rows()));
+            RecordBatch::try_new_with_options(named.clone(), batch.columns().to_vec(), &options)
+                .map_err(|e| Error::internal(format!("rows do not fit the query's columns: {e}")))
+        });
+        (output, rows.boxed())
+    }
+}

@@ -1,0 +1,255 @@
+//! One row group of a file, as a scan sees it at its position.
+//!
+//! Promises: dead rows are dropped by a selection before they are decoded; `_begin` and `_end` are read only where the
+//! file's bounds say that they can decide something.
+//! Never: a row group is read as a whole when only keys are asked for.
+
+use std::ops::Range;
+use std::sync::Arc;
+
+use arrow::array::{Array, ArrayRef, BooleanArray, RecordBatch, RecordBatchOptions, UInt64Array};
+use arrow::compute::filter_record_batch;
+use firn_manifest::ids::Position;
+use firn_manifest::model::FileKind;
+use firn_segment::sst::reader::{ReadColumn, ReadPlan, SstReader};
+use firn_segment::types::to_sql;
+use futures::{StreamExt, TryStreamExt, stream};
+
+use super::super::files::SstFile;
+use super::super::rows::initial_values;
+use super::super::snapshot::{Loc, Place};
+use super::{Inner, ScanColumn};
+use crate::error::{BatchStream, Error, Result};
+
+pub(super) fn row_group(scan: Arc<Inner>, ordinal: u32, row_group: usize) -> BatchStream {
+    Box::pin(stream::once(open(scan, ordinal, row_group)).try_flatten())
+}
+
+async fn open(scan: Arc<Inner>, ordinal: u32, row_group: usize) -> Result<BatchStream> {
+    let empty = || -> BatchStream { Box::pin(stream::empty()) };
+    let Some(file) = scan.data.files.get(ordinal as usize).cloned() else { return Ok(empty()) };
+    let snapshot = &scan.snapshot;
+    let (store, keys) = (&snapshot.store, &snapshot.view.keys);
+    let columns = snapshot.file_columns(scan.request.table.id);
+    let reader = file.reader(store, keys, &columns).await?;
+    let groups = reader.row_groups();
+    let Some(group) = groups.get(row_group) else { return Ok(empty()) };
+    let span = group.first_row..group.first_row + group.rows;
+
+    let selected = selection(&scan, &file, &reader, ordinal, &span).await?;
+    if selected.is_empty() {
+        return Ok(empty());
+    }
+    let at = scan.at();
+    let check_begin = file.entry.max_begin > at;
+    let history = file.entry.kind == FileKind::History;
+    let read = Read::new(&scan, &reader, check_begin, history);
+    let ends = if scan.all_versions() && !history && scan.request.columns.contains(&ScanColumn::End) {
+        Some(file.ends(store, keys).await?)
+    } else {
+        None
+    };
+
+    let relative: Vec<Range<usize>> = selected
+        .iter()
+        .map(|r| (r.start - span.start) as usize..(r.end - span.start) as usize)
+        .collect();
+    let plan = ReadPlan {
+        columns: read.columns.clone(),
+        row_groups: vec![row_group],
+        ranges: Some(relative),
+        batch_size: scan.request.batch_size.max(1),
+    };
+    let mut rows = selected.into_iter().flatten();
+    let stream = reader.stream(plan).map(move |batch| {
+        let batch = batch?;
+        let ordinals: Vec<u32> = rows.by_ref().take(batch.num_rows()).collect();
+        if ordinals.len() != batch.num_rows() {
+            return Err(Error::integrity(&file.entry.name, "a row group holds more rows than its footer says"));
+        }
+        read.shape(&scan, &batch, ordinal, &ordinals, ends.as_ref(), at, history)
+    });
+    Ok(Box::pin(stream.try_filter(|b| std::future::ready(b.num_rows() > 0))))
+}
+
+/// Rows of the row group to read: asked keys, less the dead.
+async fn selection(
+    scan: &Inner,
+    file: &SstFile,
+    reader: &SstReader,
+    ordinal: u32,
+    span: &Range<u32>,
+) -> Result<Vec<Range<u32>>> {
+    let mut wanted: Vec<Range<u32>> = Vec::new();
+    match &scan.request.keys {
+        None => wanted.push(span.clone()),
+        Some(keys) => {
+            for key in keys.iter().filter(|k| file.spans(k)) {
+                let Some(range) = reader.candidates(key) else { continue };
+                let (start, end) = (range.start.max(span.start), range.end.min(span.end));
+                match wanted.last_mut() {
+                    Some(last) if start <= last.end && start < end => last.end = last.end.max(end),
+                    _ if start < end => wanted.push(start..end),
+                    _ => {}
+                }
+            }
+        }
+    }
+    if scan.all_versions() || wanted.is_empty() {
+        return Ok(wanted);
+    }
+    let mut dead = Vec::new();
+    if file.entry.kind == FileKind::Current {
+        dead = file.dead_at(scan.at(), &scan.snapshot.store, &scan.snapshot.view.keys).await?;
+        if let Some(own) = scan.own() {
+            dead.extend(own.dead_in_file(ordinal));
+            dead.sort_unstable();
+        }
+    }
+    Ok(subtract(&wanted, &dead))
+}
+
+/// The ranges without the given rows (ascending).
+fn subtract(ranges: &[Range<u32>], dead: &[u32]) -> Vec<Range<u32>> {
+    let mut out = Vec::with_capacity(ranges.len());
+    for range in ranges {
+        let mut from = range.start;
+        let first = dead.partition_point(|row| *row < range.start);
+        for &row in dead.get(first..).unwrap_or_default() {
+            if row >= range.end {
+                break;
+            }
+            if row > from {
+                out.push(from..row);
+            }
+            from = from.max(row + 1);
+        }
+        if from < range.end {
+            out.push(from..range.end);
+        }
+    }
+    out
+}
+
+/// Which physical columns are read, and where each output column is found among them.
+struct Read {
+    columns: Vec<ReadColumn>,
+    places: Vec<Option<usize>>,
+    begin: Option<usize>,
+    end: Option<usize>,
+}
+
+impl Read {
+    fn new(scan: &Inner, reader: &SstReader, check_begin: bool, history: bool) -> Self {
+        let mut read = Self { columns: Vec::new(), places: Vec::new(), begin: None, end: None };
+        for column in &scan.request.columns {
+            let place = match column {
+                ScanColumn::Column(id) if reader.has_column(*id) => {
+                    scan.request.table.column(*id).map(|c| read.add(ReadColumn::Column(*id, c.ty)))
+                }
+                ScanColumn::Begin => Some(read.add(ReadColumn::Begin)),
+                ScanColumn::End if history => Some(read.add(ReadColumn::End)),
+                ScanColumn::Op => Some(read.add(ReadColumn::Op)),
+                ScanColumn::Column(_) | ScanColumn::End | ScanColumn::Loc => None,
+            };
+            read.places.push(place);
+        }
+        if check_begin {
+            read.begin = Some(read.add(ReadColumn::Begin));
+        }
+        if history && !scan.all_versions() {
+            read.end = Some(read.add(ReadColumn::End));
+        }
+        read
+    }
+
+    fn add(&mut self, column: ReadColumn) -> usize {
+        if let Some(i) = self.columns.iter().position(|c| *c == column) {
+            return i;
+        }
+        self.columns.push(column);
+        self.columns.len() - 1
+    }
+
+    #[allow(clippy::too_many_arguments)]
+    fn shape(
+        &self,
+        scan: &Inner,
+        batch: &RecordBatch,
+        source: u32,
+        ordinals: &[u32],
+        ends: Option<&std::collections::BTreeMap<u32, Position>>,
+        at: Position,
+        history: bool,
+    ) -> Result<RecordBatch> {
+        let rows = batch.num_rows();
+        let mut arrays: Vec<ArrayRef> = Vec::with_capacity(self.places.len());
+        for (column, place) in scan.request.columns.iter().zip(&self.places) {
+            arrays.push(match (column, place) {
+                (ScanColumn::End, Some(i)) if history => later_ends_are_null(batch.column(*i), at)?,
+                (_, Some(i)) => batch.column(*i).clone(),
+                (ScanColumn::Column(id), None) => {
+                    let column = scan
+                        .request
+                        .table
+                        .column(*id)
+                        .ok_or_else(|| Error::internal(format!("no column number {id}")))?;
+                    to_sql(&initial_values(column, rows)?)?
+                }
+                (ScanColumn::Loc, None) => Arc::new(UInt64Array::from_iter_values(
+                    ordinals.iter().map(|row| Loc::of(Place::File(source, *row)).0),
+                )),
+                (_, None) => Arc::new(UInt64Array::from_iter(ordinals.iter().map(|row| {
+                    ends.and_then(|e| e.get(row)).filter(|end| **end <= at).map(|end| end.0)
+                }))),
+            });
+        }
+        let options = RecordBatchOptions::new().with_row_count(Some(rows));
+        let out = RecordBatch::try_new_with_options(scan.schema.clone(), arrays, &options)
+            .map_err(|e| Error::internal(format!("scan of table {:?}: {e}", scan.request.table.name)))?;
+        let mut mask: Option<BooleanArray> = None;
+        if let Some(i) = self.begin {
+            let begins = positions(batch.column(i))?;
+            mask = Some(begins.values().iter().map(|b| Some(*b <= at.0)).collect());
+        }
+        if let Some(i) = self.end {
+            let alive: BooleanArray = positions(batch.column(i))?.values().iter().map(|e| Some(*e > at.0)).collect();
+            mask = Some(match mask {
+                Some(m) => arrow::compute::and(&m, &alive).map_err(|e| Error::internal(e.to_string()))?,
+                None => alive,
+            });
+        }
+        match mask {
+            Some(mask) => filter_record_batch(&out, &mask).map_err(|e| Error::internal(e.to_string())),
+            None => Ok(out),
+        }
+    }
+}
+
+fn positions(array: &ArrayRef) -> Result<&UInt64Array> {
+    array
+        .as_any()
+        .downcast_ref::<UInt64Array>()
+        .ok_or_else(|| Error::integrity("sst", "a position column is not of type UInt64"))
+}
+
+/// Ends after `at` are not known at `at`.
+fn later_ends_are_null(array: &ArrayRef, at: Position) -> Result<ArrayRef> {
+    let ends = positions(array)?;
+    Ok(Arc::new(UInt64Array::from_iter(
+        (0..ends.len()).map(|i| (!ends.is_null(i) && ends.value(i) <= at.0).then(|| ends.value(i))),
+    )))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::subtract;
+
+    #[test]
+    fn dead_rows_split_ranges() {
+        assert_eq!(subtract(&[0..10], &[]), vec![0..10]);
+        assert_eq!(subtract(&[0..10], &[0, 3, 4, 9]), vec![1..3, 5..9]);
+        assert_eq!(subtract(&[2..4, 6..8], &[1, 2, 3, 7]), vec![6..7]);
+        assert_eq!(subtract(&[5..6], &[5]), Vec::<std::ops::Range<u32>>::new());
+    }
+}

@@ -1,0 +1,272 @@
+//! Scans: the rows of one table as of one position, or all their versions, as streams of batches.
+//!
+//! Promises: a version comes out exactly when `_begin <= p < _end`; a scan can be executed again and answers the same.
+//! Never: more than a batch a source is held in memory.
+
+mod file;
+mod memory;
+
+use std::fmt;
+use std::sync::Arc;
+
+use arrow::array::RecordBatch;
+use arrow::datatypes::{DataType, Field, Schema, SchemaRef};
+use datafusion::physical_expr::PhysicalExpr;
+use firn_manifest::ids::{ColumnId, Position};
+use firn_manifest::schema::{ColumnType, TableSchema};
+use firn_segment::key::Key;
+use futures::{StreamExt, TryStreamExt, stream};
+use tokio::sync::OnceCell;
+
+use super::prune::Pruner;
+use super::rows::{sql_field, sql_schema};
+use super::files::SstFile;
+use super::snapshot::{Snapshot, TableData};
+use crate::error::{BatchStream, Error, Result};
+
+/// How many files are opened at once.
+const OPEN_AHEAD: usize = 16;
+
+/// Which versions a scan sees.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ScanAt {
+    /// those visible at the position
+    Position(Position),
+    /// every version that began at or before the snapshot's position
+    AllVersions,
+}
+
+/// A column of a scan's output.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ScanColumn {
+    /// a column of the table, by its name, in SQL type
+    Column(ColumnId),
+    /// `_begin`: the position the version began at, UInt64
+    Begin,
+    /// `_end`: the position it ended at, UInt64, NULL while open
+    End,
+    /// `_op`: how it came, UInt8 (0 insert, 1 update)
+    Op,
+    /// `_loc`: where it stands, UInt64 ([`super::Loc`])
+    Loc,
+}
+
+/// What to scan.
+#[derive(Clone, Debug)]
+pub struct ScanRequest {
+    /// the table, in the version valid at `at`
+    pub table: Arc<TableSchema>,
+    /// which versions
+    pub at: ScanAt,
+    /// the output's columns
+    pub columns: Vec<ScanColumn>,
+    /// over the table's full SQL schema; skips what cannot match, filters nothing
+    pub predicate: Option<Arc<dyn PhysicalExpr>>,
+    /// only rows with these keys are asked for (others may come too); sorted
+    pub keys: Option<Vec<Key>>,
+    /// streams to spread the rows over, at least 1
+    pub partitions: usize,
+    /// rows a batch, at most
+    pub batch_size: usize,
+}
+
+/// A planned scan.
+#[derive(Clone)]
+pub struct Scan {
+    inner: Arc<Inner>,
+}
+
+struct Inner {
+    snapshot: Snapshot,
+    data: TableData,
+    request: ScanRequest,
+    schema: SchemaRef,
+    pruner: Option<Pruner>,
+    units: OnceCell<Vec<Unit>>,
+}
+
+/// A piece of work of a scan; units are dealt to the partitions in turn.
+#[derive(Clone, Debug)]
+enum Unit {
+    /// chunks of the memtable, by ordinal
+    Memory(std::ops::Range<u32>),
+    /// the transaction's own rows
+    Own,
+    /// one row group of a file
+    File { ordinal: u32, row_group: usize },
+}
+
+impl fmt::Debug for Scan {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Scan").field("table", &self.inner.request.table.name).finish_non_exhaustive()
+    }
+}
+
+impl Scan {
+    pub(super) fn new(snapshot: Snapshot, request: ScanRequest) -> Result<Self> {
+        let table = &request.table;
+        let mut fields = Vec::with_capacity(request.columns.len());
+        for column in &request.columns {
+            fields.push(match column {
+                ScanColumn::Column(id) => sql_field(table.column(*id).ok_or_else(|| {
+                    Error::internal(format!("table {:?} has no column number {id}", table.name))
+                })?),
+                ScanColumn::Begin => Field::new("_begin", DataType::UInt64, false),
+                ScanColumn::End => Field::new("_end", DataType::UInt64, true),
+                ScanColumn::Op => Field::new("_op", DataType::UInt8, false),
+                ScanColumn::Loc => Field::new("_loc", DataType::UInt64, false),
+            });
+        }
+        let pruner = request
+            .predicate
+            .as_ref()
+            .and_then(|p| Pruner::new(p, sql_schema(table, true), table.clone()));
+        let data = snapshot.table_data(table.id);
+        Ok(Self {
+            inner: Arc::new(Inner {
+                snapshot,
+                data,
+                request,
+                schema: Arc::new(Schema::new(fields)),
+                pruner,
+                units: OnceCell::new(),
+            }),
+        })
+    }
+
+    /// The output's schema.
+    #[must_use]
+    pub fn schema(&self) -> SchemaRef {
+        self.inner.schema.clone()
+    }
+
+    /// How many streams there are.
+    #[must_use]
+    pub fn partitions(&self) -> usize {
+        self.inner.request.partitions.max(1)
+    }
+
+    /// The position whose versions come out.
+    #[must_use]
+    pub fn at(&self) -> Position {
+        self.inner.at()
+    }
+
+    /// How many files can hold rows of it.
+    #[must_use]
+    pub fn files(&self) -> usize {
+        self.inner.files().count()
+    }
+
+    /// Rows at the most, before any filter.
+    #[must_use]
+    pub fn estimated_rows(&self) -> u64 {
+        let files: u64 = self
+            .inner
+            .files()
+            .map(|(_, f)| f.entry.rows - f.entry.vector.as_ref().map_or(0, |v| v.dead.min(f.entry.rows)))
+            .sum();
+        let memory: usize = self.inner.data.mem.chunks(self.inner.at()).iter().map(|c| c.batch.num_rows()).sum();
+        files + memory as u64
+    }
+
+    /// The rows of one partition.
+    #[must_use]
+    pub fn execute(&self, partition: usize) -> BatchStream {
+        let inner = self.inner.clone();
+        let partitions = self.partitions();
+        let units = async move {
+            let units = inner.units().await?.clone();
+            let mine: Vec<Unit> = units.into_iter().skip(partition).step_by(partitions).collect();
+            let streams = stream::iter(mine).map(move |unit| Ok::<_, Error>(Inner::run(inner.clone(), unit)));
+            Ok::<_, Error>(streams.try_flatten())
+        };
+        Box::pin(stream::once(units).try_flatten())
+    }
+}
+
+impl Inner {
+    fn at(&self) -> Position {
+        match self.request.at {
+            ScanAt::Position(p) => p.min(self.snapshot.position()),
+            ScanAt::AllVersions => self.snapshot.position(),
+        }
+    }
+
+    fn all_versions(&self) -> bool {
+        self.request.at == ScanAt::AllVersions
+    }
+
+    /// Whether the transaction's own writes belong to what this scan sees.
+    fn sees_own(&self) -> bool {
+        match self.request.at {
+            ScanAt::Position(p) => p >= self.snapshot.position(),
+            ScanAt::AllVersions => false,
+        }
+    }
+
+    fn own(&self) -> Option<&super::overlay::OwnTable> {
+        if !self.sees_own() {
+            return None;
+        }
+        self.snapshot.overlay.as_ref().and_then(|o| o.table(self.request.table.id))
+    }
+
+    fn files(&self) -> impl Iterator<Item = (u32, &Arc<SstFile>)> {
+        let at = self.at();
+        let all = self.all_versions();
+        (0u32..).zip(self.data.files.iter()).filter(move |(_, f)| {
+            let in_time = if all { f.entry.min_begin <= at } else { f.may_see(at) };
+            let in_range = self.request.keys.as_ref().is_none_or(|keys| keys.iter().any(|k| f.spans(k)));
+            in_time && in_range
+        })
+    }
+
+    async fn units(&self) -> Result<&Vec<Unit>> {
+        self.units.get_or_try_init(|| self.plan()).await
+    }
+
+    async fn plan(&self) -> Result<Vec<Unit>> {
+        let mut units = Vec::new();
+        let columns = self.snapshot.file_columns(self.request.table.id);
+        // the tails and vectors of the files that can matter are read side by side: one round trip
+        let files: Vec<(u32, Arc<SstFile>)> = self.files().map(|(ordinal, file)| (ordinal, file.clone())).collect();
+        let opened: Vec<Vec<Unit>> = stream::iter(files.into_iter().map(|(ordinal, file)| self.open(ordinal, file, &columns)))
+            .buffered(OPEN_AHEAD)
+            .try_collect()
+            .await?;
+        units.extend(opened.into_iter().flatten());
+        units.extend(memory::units(self));
+        if self.own().is_some() {
+            units.push(Unit::Own);
+        }
+        Ok(units)
+    }
+
+    /// Opens one file and finds the row groups to read.
+    async fn open(&self, ordinal: u32, file: Arc<SstFile>, columns: &[(ColumnId, ColumnType)]) -> Result<Vec<Unit>> {
+        let (store, keys) = (&self.snapshot.store, &self.snapshot.view.keys);
+        let (reader, _) = futures::try_join!(file.reader(store, keys, columns), file.stored_vector(store, keys))?;
+        let keep = match &self.pruner {
+            Some(pruner) if !self.all_versions() => pruner.keep(&reader),
+            _ => vec![true; reader.row_groups().len()],
+        };
+        let groups = keep.into_iter().enumerate().filter(|(_, keep)| *keep);
+        Ok(groups.map(|(row_group, _)| Unit::File { ordinal, row_group }).collect())
+    }
+
+    fn run(inner: Arc<Self>, unit: Unit) -> BatchStream {
+        match unit {
+            Unit::Memory(chunks) => one(memory::chunks(&inner, chunks)),
+            Unit::Own => one(memory::own(&inner)),
+            Unit::File { ordinal, row_group } => file::row_group(inner, ordinal, row_group),
+        }
+    }
+}
+
+fn one(batches: Result<Vec<RecordBatch>>) -> BatchStream {
+    match batches {
+        Ok(batches) => Box::pin(stream::iter(batches.into_iter().map(Ok))),
+        Err(error) => Box::pin(stream::iter([Err(error)])),
+    }
+}

@@ -1,0 +1,77 @@
+//! The front doors of FirnDB; today the `firn` command.
+//!
+//! Promises: a command leaves with the exit code its `--help` names; answers are on stdout, everything else on stderr.
+//! Never: SQL is interpreted here, or an object of the store touched except through the engine and the manifest.
+
+mod cli;
+mod demo;
+mod exit;
+mod inspect;
+mod interrupt;
+mod load;
+mod open;
+mod render;
+mod sql;
+mod verify;
+
+use std::process::ExitCode;
+
+use clap::Parser;
+
+use cli::{Cli, Command};
+use exit::Failure;
+use interrupt::Interrupts;
+
+/// Planning recurses with the depth of a statement; a thread of its own gives it room.
+const STACK_BYTES: usize = 64 << 20;
+
+/// Runs the command line of this process.
+#[must_use]
+pub fn main() -> ExitCode {
+    let cli = Cli::parse();
+    let thread = std::thread::Builder::new().name("firn".to_owned()).stack_size(STACK_BYTES).spawn(move || start(cli));
+    let code = match thread.map(std::thread::JoinHandle::join) {
+        Ok(Ok(code)) => code,
+        Ok(Err(_)) => 1,
+        Err(error) => {
+            exit::say(&format!("error: no thread can be started: {error}"));
+            1
+        }
+    };
+    ExitCode::from(code)
+}
+
+fn start(cli: Cli) -> u8 {
+    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().thread_stack_size(STACK_BYTES / 4).build();
+    let runtime = match runtime {
+        Ok(runtime) => runtime,
+        Err(error) => {
+            exit::say(&format!("error: the runtime cannot be started: {error}"));
+            return 1;
+        }
+    };
+    let result = runtime.block_on(async {
+        let interrupts = Interrupts::listen();
+        run(cli.command, &interrupts).await
+    });
+    // a worker may still read from a pipe that never ends
+    runtime.shutdown_background();
+    match result {
+        Ok(()) => 0,
+        Err(failure) => {
+            failure.tell();
+            failure.code()
+        }
+    }
+}
+
+/// Runs one command.
+pub(crate) async fn run(command: Command, interrupts: &Interrupts) -> Result<(), Failure> {
+    match command {
+        Command::Sql(args) => sql::run(args, interrupts).await,
+        Command::Load(args) => load::run(args, interrupts).await,
+        Command::Verify(args) => interrupts.guard("nothing was changed", verify::run(args)).await,
+        Command::Inspect(args) => interrupts.guard("nothing was changed", inspect::run(args)).await,
+        Command::Demo(args) => demo::run(args, interrupts).await,
+    }
+}

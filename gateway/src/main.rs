@@ -1,0 +1,8 @@
+//! The `firn` command.
+//!
+//! Promises: nothing but the start of the library's [`firn_gateway::main`].
+//! Never: logic of its own.
+
+fn main() -> std::process::ExitCode {
+    firn_gateway::main()
+}

@@ -1,0 +1,156 @@
+//! The prompt.
+//!
+//! Promises: a statement runs when its `;` is typed; an error leaves the prompt as it was; Ctrl-C drops the line or
+//! cancels the statement, Ctrl-D leaves. The prompt shows the namespace, an open transaction (`*`) and the point in time.
+//! Never: a statement that failed is forgotten; it stays in the history.
+
+use std::path::PathBuf;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use firn_engine::ErrorKind;
+use firn_engine::sql::parse;
+use futures::StreamExt;
+use rustyline::error::ReadlineError;
+use rustyline::history::FileHistory;
+use rustyline::{Config, Editor};
+
+use super::complete::{Names, Words};
+use super::meta::Flow;
+use super::shell::Shell;
+use super::split::{Piece, Splitter};
+use crate::exit::{Failure, say};
+use crate::render::push_text;
+
+/// Runs the prompt until the user leaves.
+///
+/// # Errors
+/// If the namespace cannot be read at all, or the terminal fails.
+pub async fn run(shell: &mut Shell, uri: &str) -> Result<(), Failure> {
+    let names = Arc::new(Mutex::new(Names::default()));
+    if let Err(failure) = refresh(shell, &names).await {
+        match &failure {
+            Failure::Engine(error, _) if error.kind == ErrorKind::NoNamespace && !shell_is_read_only(shell) => {
+                say("This namespace does not exist yet; the first statement that writes creates it.");
+            }
+            _ => return Err(failure),
+        }
+    }
+    let config = Config::builder().max_history_size(10_000).map_err(terminal)?.auto_add_history(false).build();
+    let mut editor: Editor<Words, FileHistory> = Editor::with_config(config).map_err(terminal)?;
+    editor.set_helper(Some(Words(Arc::clone(&names))));
+    let history = history_file();
+    if let Some(path) = &history {
+        let _ = editor.load_history(path);
+    }
+    println!("firn {} on {uri}", env!("CARGO_PKG_VERSION"));
+    println!("\\? shows the commands, \\q leaves.");
+    let result = read_lines(shell, &mut editor, &names).await;
+    if let Some(path) = &history {
+        let _ = editor.save_history(path);
+    }
+    result
+}
+
+fn shell_is_read_only(shell: &Shell) -> bool {
+    shell.database.options().mode == firn_engine::Mode::ReadOnly
+}
+
+async fn read_lines(shell: &mut Shell, editor: &mut Editor<Words, FileHistory>, names: &Arc<Mutex<Names>>) -> Result<(), Failure> {
+    let mut splitter = Splitter::default();
+    let mut typed = String::new();
+    loop {
+        let prompt = prompt(shell, &splitter);
+        let line = match tokio::task::block_in_place(|| editor.readline(&prompt)) {
+            Ok(line) => line,
+            Err(ReadlineError::Interrupted) => {
+                splitter.clear();
+                typed.clear();
+                continue;
+            }
+            Err(ReadlineError::Eof) => return Ok(()),
+            Err(error) => return Err(terminal(error)),
+        };
+        if !typed.is_empty() {
+            typed.push('\n');
+        }
+        typed.push_str(&line);
+        splitter.push_line(&line);
+        if splitter.is_empty() && !typed.trim().is_empty() {
+            let _ = editor.add_history_entry(typed.as_str());
+            typed.clear();
+        }
+        while let Some(piece) = splitter.next_piece() {
+            match run_piece(shell, piece, names).await {
+                Ok(Flow::Go) => {}
+                Ok(Flow::Quit) => return Ok(()),
+                Err(failure @ (Failure::Output(_) | Failure::ReaderLeft(_))) => return Err(failure),
+                Err(failure) => failure.tell(),
+            }
+        }
+    }
+}
+
+async fn run_piece(shell: &mut Shell, piece: Piece, names: &Arc<Mutex<Names>>) -> Result<Flow, Failure> {
+    match piece {
+        Piece::Meta(line) => Box::pin(shell.meta(&line)).await,
+        Piece::Statement { text, .. } => {
+            for statement in parse(&text)? {
+                shell.statement(&statement).await?;
+                let word = statement.sql.split_whitespace().next().unwrap_or_default().to_ascii_uppercase();
+                if matches!(word.as_str(), "CREATE" | "DROP" | "ALTER" | "COMMIT" | "END") {
+                    let _ = refresh(shell, names).await;
+                }
+            }
+            Ok(Flow::Go)
+        }
+    }
+}
+
+fn prompt(shell: &Shell, splitter: &Splitter) -> String {
+    let name = shell.database.name();
+    let at = shell.as_of.as_ref().map(|as_of| format!("@{as_of}")).unwrap_or_default();
+    let transaction = if shell.session.in_transaction() { "*" } else { "" };
+    let open = if splitter.is_empty() { '=' } else { splitter.open() };
+    format!("{name}{at}{open}{transaction}> ")
+}
+
+/// Reads the names that completion offers.
+async fn refresh(shell: &mut Shell, names: &Arc<Mutex<Names>>) -> Result<(), Failure> {
+    let sql = "SELECT table_name, column_name FROM information_schema.columns WHERE table_schema = 'public'";
+    let mut found = Names::default();
+    for statement in parse(sql)? {
+        let Some(mut rows) = shell.session.run(&statement, &[], None).await?.rows else { continue };
+        while let Some(batch) = rows.next().await {
+            let batch = batch?;
+            for row in 0..batch.num_rows() {
+                for (into, column) in [(&mut found.tables, 0), (&mut found.columns, 1)] {
+                    let mut text = String::new();
+                    push_text(batch.column(column), row, &mut text);
+                    into.push(text);
+                }
+            }
+        }
+    }
+    for list in [&mut found.tables, &mut found.columns] {
+        list.sort();
+        list.dedup();
+    }
+    *names.lock().unwrap_or_else(PoisonError::into_inner) = found;
+    Ok(())
+}
+
+/// `$XDG_STATE_HOME/firn/history`, its folder made if absent.
+fn history_file() -> Option<PathBuf> {
+    let absolute = |name: &str| std::env::var_os(name).map(PathBuf::from).filter(|path| path.is_absolute());
+    let state = absolute("XDG_STATE_HOME").or_else(|| absolute("HOME").map(|home| home.join(".local/state")))?;
+    let folder = state.join("firn");
+    std::fs::create_dir_all(&folder).ok()?;
+    Some(folder.join("history"))
+}
+
+fn terminal(error: ReadlineError) -> Failure {
+    match error {
+        ReadlineError::Io(error) => error.into(),
+        other => Failure::Output(std::io::Error::other(other)),
+    }
+}
