@@ -34,8 +34,8 @@ document a statement, each on its own line. arrow is one IPC stream a statement 
 no rows print their tag (INSERT 0 3) on stdout in a table, as a document in json, and on stderr otherwise.
 
 A script from -f or stdin is run statement by statement as it is read; the texts of -c are checked as a whole first.
-With --request-id the first writing statement bears ID itself, the next ID#2, and so on; the statements of a
-transaction bear the one of its COMMIT. What was done under an id is not done again: the first answer is given again.
+With --request-id the first writing statement bears ID itself, the next ID#2, and so on; a
+transaction bears the one of its BEGIN. What was done under an id is not done again: the first answer is given again.
 
 The history of the prompt is kept in $XDG_STATE_HOME/firn/history (~/.local/state/firn/history).";
 

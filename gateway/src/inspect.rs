@@ -5,14 +5,16 @@
 
 use std::fmt::Write as _;
 use std::io::Write;
+use std::sync::Arc;
 
-use serde_json::Value;
-
-use firn_engine::inspect::inspect;
+use arrow::array::{ArrayRef, TimestampMicrosecondArray};
+use firn_engine::ErrorKind;
+use firn_engine::inspect::{Inspection, inspect};
 
 use crate::cli::InspectArgs;
-use crate::exit::Failure;
+use crate::exit::{Failure, say};
 use crate::open;
+use crate::render::push_text;
 
 /// Runs `firn inspect`.
 ///
@@ -20,87 +22,86 @@ use crate::open;
 /// If the store cannot be read.
 pub async fn run(args: InspectArgs) -> Result<(), Failure> {
     let uri = open::parse_uri(&args.uri)?;
-    let inspection = inspect(&open::store(&uri)?, open::keys(&uri).ok()).await?;
-    let failed = |e: serde_json::Error| Failure::Output(std::io::Error::other(e));
-    let mut out = std::io::stdout();
-    if args.json {
-        writeln!(out, "{}", serde_json::to_string_pretty(&inspection).map_err(failed)?)?;
+    let store = open::store(&uri)?;
+    let keys = open::keys(&uri).ok();
+    let inspection = match inspect(&store, keys).await {
+        Err(error) if error.kind == ErrorKind::Key => {
+            say(&format!("note: shown without what is sealed: {}", error.message));
+            inspect(&store, None).await?
+        }
+        other => other?,
+    };
+    let text = if args.json {
+        serde_json::to_string_pretty(&inspection).map_err(|e| Failure::Output(std::io::Error::other(e)))? + "\n"
     } else {
-        let value = serde_json::to_value(&inspection).map_err(failed)?;
-        let mut text = String::new();
-        outline(&value, 0, &mut text);
-        write!(out, "{text}")?;
-    }
+        describe(&inspection).map_err(|e| Failure::Output(std::io::Error::other(e)))?
+    };
+    let mut out = std::io::stdout();
+    out.write_all(text.as_bytes())?;
     out.flush()?;
     Ok(())
 }
 
-/// JSON as indented lines for people; a list of objects becomes one line each.
-fn outline(value: &Value, depth: usize, out: &mut String) {
-    let indent = "  ".repeat(depth);
-    match value {
-        Value::Object(fields) => {
-            let width = fields.keys().map(String::len).max().unwrap_or(0);
-            for (name, value) in fields {
-                let label = name.replace('_', " ");
-                match value {
-                    Value::Object(_) | Value::Array(_) if !is_small(value) => {
-                        let count = value.as_array().map(|items| format!(" ({})", items.len())).unwrap_or_default();
-                        let _ = writeln!(out, "{indent}{label}{count}:");
-                        outline(value, depth + 1, out);
-                    }
-                    _ => {
-                        let _ = writeln!(out, "{indent}{label:width$}  {}", inline(value));
-                    }
-                }
-            }
-        }
-        Value::Array(items) => {
-            for item in items {
-                let _ = writeln!(out, "{indent}{}", inline(item));
-            }
-        }
-        other => {
-            let _ = writeln!(out, "{indent}{}", inline(other));
-        }
-    }
+fn time(micros: i64) -> String {
+    let array: ArrayRef = Arc::new(TimestampMicrosecondArray::from(vec![micros]).with_timezone("UTC"));
+    let mut out = String::new();
+    push_text(&array, 0, &mut out);
+    out
 }
 
-/// Whether a list or an object has nothing in it.
-fn is_small(value: &Value) -> bool {
-    match value {
-        Value::Array(items) => items.is_empty(),
-        Value::Object(fields) => fields.is_empty(),
-        _ => true,
-    }
+/// A field that is known only with the key.
+fn known(value: Option<impl ToString>) -> String {
+    value.map_or_else(|| "?".to_owned(), |v| v.to_string())
 }
 
-fn inline(value: &Value) -> String {
-    match value {
-        Value::Null => "-".to_owned(),
-        Value::String(text) => text.clone(),
-        Value::Array(items) if items.is_empty() => "none".to_owned(),
-        Value::Array(items) => items.iter().map(inline).collect::<Vec<_>>().join(" "),
-        Value::Object(fields) => {
-            let shown = fields.iter().filter(|(_, value)| !value.is_null());
-            shown.map(|(name, value)| format!("{name}={}", inline(value))).collect::<Vec<_>>().join("  ")
-        }
-        other => other.to_string(),
+/// The inspection for people.
+fn describe(i: &Inspection) -> Result<String, std::fmt::Error> {
+    let mut out = String::new();
+    writeln!(out, "namespace  {}", i.namespace)?;
+    writeln!(out, "version    {}", i.version)?;
+    writeln!(out, "epoch      {}", i.epoch)?;
+    writeln!(out, "position   {} (in files up to {})", i.position, i.flushed_position)?;
+    writeln!(out, "objects    {} with {} bytes; {} retired, not yet collected", i.objects, i.bytes, i.retired)?;
+    writeln!(
+        out,
+        "log        {} segments ({} fences) with {} bytes; {} to {} are not yet in files; head {}",
+        i.wal.segments,
+        i.wal.fences,
+        i.wal.bytes,
+        i.wal.floor + 1,
+        i.wal.head,
+        i.wal.head_hash
+    )?;
+    writeln!(out, "\nversions ({})", i.versions.len())?;
+    for v in &i.versions {
+        let kind = serde_json::to_value(v.kind).ok().and_then(|k| k.as_str().map(str::to_owned)).unwrap_or_default();
+        writeln!(out, "  {:>6}  epoch {:<5} {kind:<10} {}  {}", v.version, v.epoch, time(v.written_at), v.writer)?;
     }
+    writeln!(out, "\ntables in files ({})", i.tables.len())?;
+    for t in &i.tables {
+        writeln!(out, "  {}  {} columns, {} files, {} rows, {} bytes", t.name, t.columns, t.files, t.rows, t.bytes)?;
+    }
+    writeln!(out, "\nfiles ({})", i.files.len())?;
+    for f in &i.files {
+        let kind = f.kind.and_then(|k| serde_json::to_value(k).ok()).and_then(|k| k.as_str().map(str::to_owned));
+        let (table, kind) = (known(f.table.as_ref()), known(kind));
+        writeln!(out, "  {}  {} bytes, table {table}, {kind}, {} rows, {} ended", f.name, f.size, known(f.rows), known(f.dead))?;
+    }
+    Ok(out)
 }
 
 #[cfg(test)]
 #[allow(clippy::unwrap_used, clippy::expect_used)]
 mod tests {
-    use serde_json::json;
+    use firn_engine::inspect::FileInfo;
 
     use super::*;
 
     #[test]
-    fn lists_of_objects_are_lines() {
-        let mut text = String::new();
-        let value = json!({"namespace": "acme", "files": [{"name": "a", "size": 3, "rows": null}], "retired": []});
-        outline(&value, 0, &mut text);
-        assert_eq!(text, "namespace  acme\nfiles (1):\n  name=a  size=3\nretired    none\n");
+    fn what_needs_the_key_is_left_open_without_it() {
+        let file = FileInfo { name: "sst/x".into(), size: 3, kind: None, table: None, rows: None, dead: None };
+        let text = describe(&Inspection { files: vec![file], ..Inspection::default() }).unwrap();
+        assert!(text.contains("sst/x  3 bytes, table ?, ?, ? rows, ? ended"), "{text}");
+        assert_eq!(time(0), "1970-01-01 00:00:00+00");
     }
 }

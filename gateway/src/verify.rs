@@ -21,12 +21,11 @@ const FOUND: u8 = 4;
 /// If the store cannot be read, or anything was found.
 pub async fn run(args: VerifyArgs) -> Result<(), Failure> {
     let uri = open::parse_uri(&args.uri)?;
-    let mut report = verify(&open::store(&uri)?).await?;
-    let skipped = args.replay && !report.ok;
-    if args.replay && report.ok {
-        let database = open::database(&uri, true).await?;
-        report = verify_replay(&database).await?;
-    }
+    let report = if args.replay {
+        verify_replay(&*open::database(&uri, true).await?).await?
+    } else {
+        verify(&open::store(&uri)?).await?
+    };
     let text = if args.json {
         serde_json::to_string_pretty(&report).map_err(|e| Failure::Output(std::io::Error::other(e)))?
     } else {
@@ -35,7 +34,7 @@ pub async fn run(args: VerifyArgs) -> Result<(), Failure> {
     let mut out = std::io::stdout();
     writeln!(out, "{text}")?;
     out.flush()?;
-    if skipped {
+    if args.replay && report.replay.is_none() {
         say("note: the log was not replayed, because the bytes themselves are not sound");
     }
     if report.ok { Ok(()) } else { Err(Failure::Said(FOUND)) }
@@ -56,7 +55,14 @@ fn describe(report: &Report) -> String {
         report.bytes
     );
     if let Some(replay) = &report.replay {
-        let _ = write!(text, "\n  replayed: {replay:?}");
+        let _ = write!(
+            text,
+            "\n  replayed: {} commits up to position {}; {} row versions of {} tables compared",
+            replay.commits, replay.position, replay.versions, replay.tables
+        );
+    }
+    if !report.orphans.is_empty() {
+        let _ = write!(text, "\n  {} objects that no version names, left by a writer that was stopped (no damage)", report.orphans.len());
     }
     for finding in &report.findings {
         let _ = write!(text, "\n  {}  {}: {}", finding.invariant, finding.object, finding.problem);

@@ -7,7 +7,8 @@ use std::sync::Arc;
 
 use arrow::array::RecordBatch;
 use arrow::util::display::{ArrayFormatter, FormatOptions};
-use firn_engine::{Database, Error, Mode, OpenOptions, Session};
+use firn_engine::session::Session;
+use firn_engine::{Database, Error, Mode, OpenOptions};
 use firn_manifest::store::Store;
 use firn_manifest::world::{World, system};
 use firn_manifest::{KeyService, StoreUri, key_service};

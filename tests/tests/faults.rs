@@ -223,7 +223,7 @@ async fn a_request_id_survives_the_failover() {
     let scene = Scene::new();
     let first = prepared(&scene, true).await;
     let mut session = first.session();
-    let statement = &firn_engine::parse("UPDATE t SET id = id + 10 RETURNING id").unwrap()[0];
+    let statement = &firn_engine::session::parse("UPDATE t SET id = id + 10 RETURNING id").unwrap()[0];
     scene.door.on_put("/wal/", [Fault::ReplyLost]);
     scene.door.break_reads("/wal/", 10_000);
     assert!(session.run(statement, &[], Some("move-1")).await.is_err());

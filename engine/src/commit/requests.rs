@@ -14,7 +14,7 @@ use arrow::array::{
 };
 use firn_manifest::ids::{ColumnId, Position, TableId};
 use firn_segment::key::{Key, encode_keys};
-use firn_segment::record::{Answer, CommitRecord, RowOp};
+use firn_segment::record::{Answer, CommitRecord, RowOp, TableChange};
 use firn_segment::types::storage_schema;
 use futures::TryStreamExt;
 use parking_lot::Mutex;
@@ -84,10 +84,16 @@ impl CommitRow {
             reason: record.reason.clone(),
             kind: record.kind.clone(),
             tables: names.join(","),
-            rows: record.answers.iter().map(|a| a.rows).sum(),
+            rows: record.changes.iter().map(rows_of).sum(),
             answers: record.answers.clone(),
         }
     }
+}
+
+/// Rows a change inserted, updated or deleted; an update is one deleted and one inserted row.
+fn rows_of(change: &TableChange) -> u64 {
+    let inserted = change.inserts.as_ref().map_or(0, RecordBatch::num_rows);
+    inserted.max(change.deletes.len()) as u64
 }
 
 /// The rows of one segment as the commits table stores them, with their keys.

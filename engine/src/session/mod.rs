@@ -6,6 +6,7 @@
 
 mod block;
 mod explain;
+mod load;
 mod read;
 mod unsupported;
 mod write;

@@ -135,7 +135,7 @@ impl Next<'_> {
         if value.is_null(0) {
             return Ok(None);
         }
-        if defaults::volatile(default, self.q)? {
+        if defaults::volatile(default, column, self.q)? {
             if self.is_empty().await? {
                 return Ok(None);
             }

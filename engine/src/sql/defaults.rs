@@ -74,7 +74,10 @@ pub(super) async fn check(expr: &Expr, column: &Column, q: &Query) -> Result<Arr
 ///
 /// # Errors
 /// What the query layer says of it.
-pub(super) fn volatile(expr: &Expr, q: &Query) -> Result<bool> {
+pub(super) fn volatile(expr: &Expr, column: &Column, q: &Query) -> Result<bool> {
+    if !matches!(cells::cell(expr, column.ty, &[])?, Cell::Expr(_)) {
+        return Ok(false);
+    }
     Ok(is_volatile(&q.physical_expr(expr, &DFSchema::empty())?))
 }
 

@@ -34,6 +34,14 @@ pub struct Statement {
     pub(crate) versions: bool,
 }
 
+impl Statement {
+    /// Whether it names a point in the past itself.
+    #[must_use]
+    pub fn reads_past(&self) -> bool {
+        self.versions
+    }
+}
+
 /// The statements of a script, in order.
 ///
 /// # Errors

@@ -9,7 +9,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use arrow::array::RecordBatch;
 use arrow::util::display::{ArrayFormatter, FormatOptions};
 use datafusion::common::ScalarValue;
-use firn_engine::session::{Outcome, Session, parse};
+use firn_engine::session::{Session, parse};
 use firn_engine::{Database, Error, OpenOptions};
 use firn_manifest::uri::StoreUri;
 use futures::StreamExt;
@@ -85,8 +85,9 @@ impl Db {
         }
     }
 
-    pub async fn load(&mut self, table: &str, batch: RecordBatch) -> Result<Outcome, Error> {
-        self.session.load_batch(table, batch, None).await
+    pub async fn load(&mut self, table: &str, batch: RecordBatch) -> Result<(String, u64), Error> {
+        let outcome = self.session.load_batch(table, batch, None).await?;
+        Ok((outcome.tag, outcome.rows_affected))
     }
 
     /// The whole table now, and again after reopening, must be these rows.

@@ -154,8 +154,8 @@ async fn loaded_batches_find_their_columns_by_name() {
         )
         .unwrap()
     };
-    let outcome = db.load("t", batch(["n", "id"], vec![1, 2, 3])).await.unwrap();
-    assert_eq!((outcome.tag.as_str(), outcome.rows_affected), ("INSERT 0 3", 3));
+    let done = db.load("t", batch(["n", "id"], vec![1, 2, 3])).await.unwrap();
+    assert_eq!(done, ("INSERT 0 3".to_owned(), 3));
     assert_eq!(db.load("t", batch(["nope", "id"], vec![4])).await.unwrap_err().sqlstate, "42703");
     assert_eq!(db.load("t", batch(["n", "id"], vec![4, 1])).await.unwrap_err().sqlstate, "23505");
     db.holds("SELECT * FROM t ORDER BY id", &["1|d|1.50", "2|d|2.50", "3|d|3.50"]).await;

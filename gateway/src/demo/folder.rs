@@ -64,7 +64,7 @@ pub(super) fn files_that_contain(dir: &Path, texts: &[&str]) -> Result<usize, Fa
     for path in files(dir)? {
         let bytes = fs::read(&path).map_err(|e| failed("read", &path, &e))?;
         let contains = |text: &&str| bytes.windows(text.len()).any(|window| window == text.as_bytes());
-        count += usize::from(texts.iter().any(|text| contains(text)));
+        count += usize::from(texts.iter().any(contains));
     }
     Ok(count)
 }

@@ -107,7 +107,9 @@ impl<R: Read> Reader<R> {
                             self.at = 3;
                         }
                     }
-                    return Ok(self.filled > self.at);
+                    if self.filled > self.at || n == 0 {
+                        return Ok(self.filled > self.at);
+                    }
                 }
                 Err(error) if error.kind() == std::io::ErrorKind::Interrupted => {}
                 Err(error) => return Err(self.fail(IO, self.line, format!("the file cannot be read: {error}"))),
@@ -262,14 +264,17 @@ mod tests {
         }
     }
 
-    fn records(bytes: &[u8]) -> Result<Vec<(u64, Vec<(String, bool)>)>, Error> {
+    /// Each record's line, and its fields with whether they were quoted.
+    type Rows = Vec<(u64, Vec<(String, bool)>)>;
+
+    fn records(bytes: &[u8]) -> Result<Rows, Error> {
         let whole = drain(Reader::new(bytes, "f.csv"));
         let dripped = drain(Reader::new(Drip(bytes), "f.csv"));
         assert_eq!(whole.as_ref().ok(), dripped.as_ref().ok());
         whole
     }
 
-    fn drain<R: Read>(mut reader: Reader<R>) -> Result<Vec<(u64, Vec<(String, bool)>)>, Error> {
+    fn drain<R: Read>(mut reader: Reader<R>) -> Result<Rows, Error> {
         let (mut out, mut record) = (Vec::new(), Record::default());
         while reader.next(&mut record)? {
             let fields = (0..record.len()).map(|i| (record.field(i).0.to_owned(), record.field(i).1)).collect();

@@ -125,7 +125,7 @@ fn classify_number(text: &str) -> u8 {
     let digits = text.strip_prefix('-').unwrap_or(text);
     let plain = digits.bytes().all(|b| b.is_ascii_digit());
     let leading_zero = digits.len() > 1 && digits.starts_with('0') && digits.as_bytes()[1].is_ascii_digit();
-    if digits.is_empty() || leading_zero {
+    if !digits.starts_with(|c: char| c.is_ascii_digit() || c == '.') || leading_zero {
         return 0;
     }
     if plain {

@@ -25,7 +25,7 @@ use tokio::sync::mpsc;
 
 use batch::{Batch, Batches};
 pub use infer::quote;
-pub use parse::sql_name;
+use parse::sql_name;
 use progress::{Bar, Totals};
 use source::Source;
 

@@ -329,7 +329,7 @@ fn time_of_day(text: &str) -> Option<i64> {
         None if !needed => Some(0),
         _ => None,
     };
-    let (hour, minute, second) = (two(true)?, two(true)?, two(fraction.is_empty() == false)?);
+    let (hour, minute, second) = (two(true)?, two(true)?, two(!fraction.is_empty())?);
     if parts.next().is_some() || !fraction.bytes().all(|b| b.is_ascii_digit()) || fraction.len() > 12 {
         return None;
     }

@@ -13,7 +13,6 @@ use super::value::text_writer;
 use super::{Render, Summary, arrow_failed, plain_columns, tag_line};
 
 /// `--format csv`.
-#[derive(Default)]
 pub(super) struct Csv;
 
 fn push_field(text: &str, line: &mut String) {

@@ -80,7 +80,7 @@ pub trait Render {
 pub fn renderer(format: Format, expanded: bool) -> Box<dyn Render + Send> {
     match format {
         Format::Table => Box::new(table::Table::new(expanded)),
-        Format::Csv => Box::new(csv::Csv::default()),
+        Format::Csv => Box::new(csv::Csv),
         Format::Json => Box::new(json::Document::default()),
         Format::Ndjson => Box::new(json::Lines::default()),
         Format::Arrow => Box::new(arrow_ipc::Stream::default()),

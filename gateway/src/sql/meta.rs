@@ -7,13 +7,10 @@ use std::fs::File;
 use std::io::BufReader;
 
 use firn_engine::Error;
-use firn_engine::sql::parse;
-use firn_manifest::schema::TableSchema;
 
 use super::script::run_reader;
 use super::shell::Shell;
 use crate::exit::Failure;
-use crate::load::{quote, sql_name};
 
 /// Whether the script or the prompt goes on.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -95,12 +92,8 @@ impl Shell {
     }
 
     async fn tables(&mut self) -> Result<(), Failure> {
-        let sql = "SELECT table_name AS \"table\" FROM information_schema.tables \
-                   WHERE table_schema = 'public' AND table_type = 'BASE TABLE' ORDER BY table_name";
-        for statement in parse(sql)? {
-            self.statement(&statement).await?;
-        }
-        Ok(())
+        let rows = self.session.describe_tables().await?;
+        self.show(&rows)
     }
 
     async fn describe(&mut self, name: &str) -> Result<(), Failure> {
@@ -108,13 +101,8 @@ impl Shell {
             Some(quoted) => quoted.replace("\"\"", "\""),
             None => name.to_lowercase(),
         };
-        let Some(table) = self.session.table_schema(&name).await? else {
-            return Err(Error::statement("42P01", format!("table {name:?} does not exist")).with_hint("\\dt lists the tables").into());
-        };
-        for line in describe(&table) {
-            self.tell(&line);
-        }
-        Ok(())
+        let rows = self.session.describe_table(&name).await?;
+        self.show(&rows)
     }
 
     async fn script(&mut self, path: &str) -> Result<Flow, Failure> {
@@ -151,38 +139,9 @@ fn unquote(text: &str) -> &str {
     text.strip_prefix('\'').and_then(|t| t.strip_suffix('\'')).unwrap_or(text)
 }
 
-/// A table for people.
-fn describe(table: &TableSchema) -> Vec<String> {
-    let shown: Vec<_> = table.columns.iter().filter(|c| !c.hidden).collect();
-    let names = shown.iter().map(|c| c.name.chars().count()).max().unwrap_or(0);
-    let mut lines = vec![format!("Table {}", quote(&table.name))];
-    for column in &shown {
-        let name = format!("{}{}", column.name, " ".repeat(names - column.name.chars().count()));
-        let mut line = format!("  {name}  {:<16}", sql_name(column.ty));
-        if !column.nullable {
-            line.push_str("  NOT NULL");
-        }
-        if let Some(default) = &column.default {
-            line.push_str(&format!("  DEFAULT {default}"));
-        }
-        lines.push(line.trim_end().to_owned());
-    }
-    match table.row_id() {
-        Some(_) => lines.push("No primary key: rows have a hidden row id.".to_owned()),
-        None => {
-            let key: Vec<String> = table.key_columns().map(|c| quote(&c.name)).collect();
-            lines.push(format!("PRIMARY KEY ({})", key.join(", ")));
-        }
-    }
-    lines
-}
-
 #[cfg(test)]
 #[allow(clippy::unwrap_used, clippy::expect_used)]
 mod tests {
-    use firn_manifest::ids::{ColumnId, TableId};
-    use firn_manifest::schema::{Column, ColumnType};
-
     use super::*;
 
     #[test]
@@ -190,24 +149,5 @@ mod tests {
         assert!(switch(false, "").unwrap() && switch(true, "on").unwrap() && !switch(true, "off").unwrap());
         assert_eq!(switch(true, "maybe").unwrap_err().code(), 1);
         assert_eq!(unquote(" '2026-01-31 12:00' "), "2026-01-31 12:00");
-    }
-
-    #[test]
-    fn a_table_is_described() {
-        let column = |id, name: &str, nullable| Column {
-            id: ColumnId(id),
-            name: name.into(),
-            ty: ColumnType::BigInt,
-            nullable,
-            default: None,
-            initial: None,
-            hidden: false,
-        };
-        let columns = vec![column(1, "id", false), column(2, "value", true)];
-        let table = TableSchema { id: TableId(16), name: "t".into(), columns, key: vec![ColumnId(1)], next_column: ColumnId(3) };
-        assert_eq!(
-            describe(&table),
-            ["Table \"t\"", "  id     BIGINT            NOT NULL", "  value  BIGINT", "PRIMARY KEY (\"id\")"]
-        );
     }
 }

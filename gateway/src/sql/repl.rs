@@ -8,7 +8,7 @@ use std::path::PathBuf;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use firn_engine::ErrorKind;
-use firn_engine::sql::parse;
+use firn_engine::session::parse;
 use futures::StreamExt;
 use rustyline::error::ReadlineError;
 use rustyline::history::FileHistory;

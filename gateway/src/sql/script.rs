@@ -8,7 +8,7 @@
 use std::io::BufRead;
 
 use firn_engine::Error;
-use firn_engine::sql::{Statement, parse};
+use firn_engine::session::{Statement, parse};
 
 use super::meta::Flow;
 use super::shell::Shell;

@@ -8,8 +8,10 @@ use std::io::{BufWriter, Write};
 use std::sync::Arc;
 use std::time::Duration;
 
+use arrow::array::RecordBatch;
 use firn_engine::session::{AsOf, Outcome, Session};
-use firn_engine::sql::Statement;
+use arrow::array::RecordBatch;
+use firn_engine::session::Statement;
 use firn_engine::{Database, Error};
 use firn_manifest::world::{World, system};
 use futures::StreamExt;
@@ -102,6 +104,21 @@ impl Shell {
         Ok(summary)
     }
 
+    /// Shows a batch that is there already.
+    ///
+    /// # Errors
+    /// Of the output.
+    pub(super) fn show(&self, rows: &RecordBatch) -> Result<(), Failure> {
+        let mut out = BufWriter::new(std::io::stdout());
+        let mut render = renderer(self.format, self.expanded);
+        render.begin(rows.schema_ref(), &mut out)?;
+        render.batch(rows, &mut out)?;
+        let summary = Summary { query: true, rows: rows.num_rows() as u64, ..Summary::default() };
+        render.end(&summary, &mut out)?;
+        out.flush()?;
+        Ok(())
+    }
+
     /// Ends the session. After a clean end a writer leaves a short log behind; that this fails loses nothing.
     pub async fn close(&mut self, clean: bool) {
         if !clean {
@@ -180,12 +197,9 @@ impl RequestIds {
         let base = self.base.as_ref()?;
         let word: String = sql.trim_start().chars().take_while(char::is_ascii_alphabetic).collect();
         let word = word.to_ascii_uppercase();
-        let commits = if in_transaction {
-            matches!(word.as_str(), "COMMIT" | "END")
-        } else {
-            matches!(word.as_str(), "INSERT" | "UPDATE" | "DELETE" | "MERGE" | "CREATE" | "DROP" | "ALTER" | "TRUNCATE" | "WITH")
-        };
-        if !commits {
+        // a transaction bears the id that its BEGIN is given
+        let begins = ["BEGIN", "START", "INSERT", "UPDATE", "DELETE", "MERGE", "CREATE", "DROP", "ALTER", "TRUNCATE", "WITH"];
+        if in_transaction || !begins.contains(&word.as_str()) {
             return None;
         }
         self.used += 1;
@@ -203,9 +217,10 @@ mod tests {
         let mut ids = RequestIds { base: Some("r".into()), used: 0 };
         assert_eq!(ids.next("SELECT 1", false), None);
         assert_eq!(ids.next("insert INTO t VALUES (1)", false), Some("r".into()));
-        assert_eq!(ids.next("BEGIN", false), None);
+        assert_eq!(ids.next("BEGIN", false), Some("r#2".into()));
         assert_eq!(ids.next("UPDATE t SET a = 1", true), None);
-        assert_eq!(ids.next("COMMIT", true), Some("r#2".into()));
+        assert_eq!(ids.next("COMMIT", true), None);
+        assert_eq!(ids.next("DROP TABLE t", false), Some("r#3".into()));
         assert_eq!(RequestIds { base: None, used: 0 }.next("DELETE FROM t", false), None);
     }
 
