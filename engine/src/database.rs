@@ -194,7 +194,9 @@ impl Database {
     /// Store errors of the last flush; the log holds everything all the same.
     pub async fn close(&self) -> Result<()> {
         let Some(writer) = self.writer.get() else { return Ok(()) };
-        if writer.poisoned().is_none() && writer.unflushed_segments() > self.options.flush.close_segments {
+        let policy = self.options.flush;
+        let long = writer.unflushed_segments() > policy.close_segments || writer.memory() > policy.close_bytes;
+        if writer.poisoned().is_none() && long {
             writer.flush().await?;
         }
         Ok(())

@@ -42,7 +42,7 @@ fn place() -> Place {
 }
 
 async fn open(place: &Place, mode: Mode) -> Arc<Database> {
-    let flush = FlushPolicy { bytes: 64 << 20, segments: 1 << 20, close_segments: 1 << 20 };
+    let flush = FlushPolicy { bytes: 64 << 20, segments: 1 << 20, close_segments: 1 << 20, close_bytes: 64 << 20 };
     let options = OpenOptions { mode, flush, ..OpenOptions::default() };
     Database::open_in(place.store.clone(), place.keys.clone(), options).await.unwrap()
 }

@@ -13,7 +13,7 @@
 //! | 24 | 4 | *m*, length of the meta |
 //! | 28 | 4 | *s*, number of sections |
 //! | 32 | 8 *s* | length of each section |
-//! | … | *m* | meta: JSON, fields in the order of [`Meta`], no whitespace |
+//! | … | *m* | meta: JSON, fields in the order of `Meta`, no whitespace |
 //! | … | | the sections, one after another |
 //!
 //! Sections, in order: for each answer that has one, its RETURNING rows (Arrow IPC stream); for each table change: the

@@ -42,11 +42,13 @@ pub struct FlushPolicy {
     pub segments: u64,
     /// segments since the last flush that a clean close leaves to replay
     pub close_segments: u64,
+    /// resident bytes that a clean close leaves to replay
+    pub close_bytes: usize,
 }
 
 impl Default for FlushPolicy {
     fn default() -> Self {
-        Self { bytes: 48 << 20, segments: 1024, close_segments: 12 }
+        Self { bytes: 32 << 20, segments: 1024, close_segments: 12, close_bytes: 4 << 20 }
     }
 }
 

@@ -14,11 +14,10 @@ use arrow::array::{
 };
 use firn_manifest::ids::{ColumnId, Position, TableId};
 use firn_segment::key::{Key, encode_keys};
-use firn_segment::record::{Answer, CommitRecord, RowOp, TableChange};
+use firn_segment::record::{Answer, CommitRecord, RowOp, TableChange, decode_answers, encode_answers};
 use firn_segment::types::storage_schema;
 use futures::TryStreamExt;
 use parking_lot::Mutex;
-use serde::{Deserialize, Serialize};
 
 use super::apply::State;
 use super::log::Mark;
@@ -221,32 +220,4 @@ fn read_answer(batch: &RecordBatch, position: Position, id: &str) -> Result<Opti
         }
     }
     Ok(None)
-}
-
-/// An answer as the commits table keeps it.
-#[derive(Serialize, Deserialize)]
-struct KeptAnswer {
-    tag: String,
-    rows: u64,
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    returning: Option<String>,
-}
-
-fn encode_answers(answers: &[Answer]) -> Result<Vec<u8>> {
-    let kept: Vec<KeptAnswer> = answers
-        .iter()
-        .map(|a| KeptAnswer { tag: a.tag.clone(), rows: a.rows, returning: a.returning.as_ref().map(hex::encode) })
-        .collect();
-    serde_json::to_vec(&kept).map_err(|e| Error::internal(format!("answers of a commit: {e}")))
-}
-
-fn decode_answers(bytes: &[u8]) -> Result<Vec<Answer>> {
-    let bad = |what: String| Error::integrity("firn_commits", format!("an answer kept for a request id: {what}"));
-    let kept: Vec<KeptAnswer> = serde_json::from_slice(bytes).map_err(|e| bad(e.to_string()))?;
-    kept.into_iter()
-        .map(|a| {
-            let returning = a.returning.map(hex::decode).transpose().map_err(|e| bad(e.to_string()))?;
-            Ok(Answer { tag: a.tag, rows: a.rows, returning: returning.map(Into::into) })
-        })
-        .collect()
 }

@@ -45,7 +45,7 @@ impl Session {
         let committed = core
             .write(request, |snapshot| async move {
                 let query = session.query_on(snapshot, &[], None).await?;
-                let mut write = insert_batch(table, &batch, &query).await?;
+                let mut write = Box::pin(insert_batch(table, &batch, &query)).await?;
                 *slot = Some((write.tag, write.rows));
                 if request_id.is_none() {
                     write.set.answers.clear();

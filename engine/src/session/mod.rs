@@ -43,7 +43,7 @@ pub struct Session {
 pub struct Outcome {
     /// the command tag: `SELECT`, `INSERT 0 3`, `CREATE TABLE`
     pub tag: String,
-    /// the position of a write
+    /// the position of a write; for a query the position it reads
     pub position: Option<Position>,
     /// the columns of `rows`; none without rows
     pub schema: SchemaRef,
@@ -79,7 +79,8 @@ impl Session {
         let tally = Tally::new();
         let store = self.db.store().with_tally(tally.clone());
         let call = Call { statement, params, request_id, store, tally };
-        let result = self.dispatch(&call).await;
+        // on the heap: the futures of all statements together are too large for a caller's frame
+        let result = Box::pin(self.dispatch(&call)).await;
         if result.is_err() {
             self.block.fail();
         }

@@ -58,6 +58,6 @@ impl Session {
         let plan = view.physical(statement).await?;
         let (schema, rows) = view.run(plan)?;
         let (schema, rows) = names.apply(&schema, rows);
-        Ok(Outcome { schema, rows: Some(rows), ..call.done("SELECT") })
+        Ok(Outcome { schema, rows: Some(rows), position: Some(view.at()), ..call.done("SELECT") })
     }
 }

@@ -58,17 +58,19 @@ pub(super) struct Changed {
 ///
 /// # Errors
 /// Everything that is wrong with the statement, by its SQLSTATE.
+///
+/// Each kind's future stands on the heap: together they would make every caller's frame as large as the largest.
 pub async fn plan_write(statement: &Statement, q: &Query) -> Result<Option<Write>> {
     Ok(Some(match statement {
-        Statement::Insert(insert) => insert::insert(insert, q).await?,
-        Statement::Update(update) => update::update(update, q).await?,
-        Statement::Delete(delete) => delete::delete(delete, q).await?,
-        Statement::CreateTable(create) => ddl::create_table(create, q).await?,
-        Statement::AlterTable(alter) => alter::alter_table(alter, q).await?,
+        Statement::Insert(insert) => Box::pin(insert::insert(insert, q)).await?,
+        Statement::Update(update) => Box::pin(update::update(update, q)).await?,
+        Statement::Delete(delete) => Box::pin(delete::delete(delete, q)).await?,
+        Statement::CreateTable(create) => Box::pin(ddl::create_table(create, q)).await?,
+        Statement::AlterTable(alter) => Box::pin(alter::alter_table(alter, q)).await?,
         Statement::Drop { object_type, if_exists, names, .. } => ddl::drop_table(*object_type, *if_exists, names, q)?,
         Statement::Query(query) => match query.body.as_ref() {
             SetExpr::Insert(inner) => match with_inside(query, inner) {
-                Some(insert) => insert::insert(&insert, q).await?,
+                Some(insert) => Box::pin(insert::insert(&insert, q)).await?,
                 None => return Err(leading_with("INSERT")),
             },
             SetExpr::Update(_) => return Err(leading_with("UPDATE")),

@@ -1,6 +1,6 @@
 //! ALTER TABLE.
 
-use super::harness::Db;
+use super::Db;
 
 #[tokio::test]
 async fn columns_come_and_go() {

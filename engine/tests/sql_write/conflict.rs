@@ -1,6 +1,6 @@
 //! INSERT … ON CONFLICT.
 
-use super::harness::Db;
+use super::Db;
 
 const TABLE: &str =
     "CREATE TABLE t (k INT PRIMARY KEY, v INT, s TEXT DEFAULT 's'); INSERT INTO t VALUES (1, 10, 'a'), (2, 20, 'b')";

@@ -1,6 +1,6 @@
 //! CREATE TABLE and DROP TABLE.
 
-use super::harness::Db;
+use super::Db;
 
 #[tokio::test]
 async fn every_type_can_be_declared_written_and_read_again() {

@@ -9,31 +9,37 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use arrow::array::RecordBatch;
 use arrow::util::display::{ArrayFormatter, FormatOptions};
 use datafusion::common::ScalarValue;
-use firn_engine::session::{Session, parse};
-use firn_engine::{Database, Error, OpenOptions};
+use firn_engine::session::{Session, Statement, parse};
+use firn_engine::{Database, Error, FlushPolicy, OpenOptions};
 use firn_manifest::uri::StoreUri;
 use futures::StreamExt;
 use tempfile::TempDir;
 
 static NEXT: AtomicU64 = AtomicU64::new(0);
 
-pub struct Db {
+/// With `FILES` every commit is flushed at once.
+pub struct Db<const FILES: bool> {
     uri: StoreUri,
     _keys: TempDir,
     database: Arc<Database>,
     session: Session,
 }
 
-impl Db {
+impl<const FILES: bool> Db<FILES> {
     pub async fn new() -> Self {
         let keys = TempDir::new().unwrap();
         let n = NEXT.fetch_add(1, Ordering::Relaxed);
         let path = keys.path().join("master.key");
         let text = format!("memory://write-{}-{n}?ns=acme&kms=local:{}", std::process::id(), path.display());
         let uri = StoreUri::parse(&text).unwrap();
-        let database = Database::open(&uri, OpenOptions::default()).await.unwrap();
+        let database = Database::open(&uri, Self::options()).await.unwrap();
         let session = database.session();
         Self { uri, _keys: keys, database, session }
+    }
+
+    fn options() -> OpenOptions {
+        let at_once = FlushPolicy { bytes: 1, segments: 1, close_segments: 0, close_bytes: 0 };
+        OpenOptions { flush: if FILES { at_once } else { FlushPolicy::default() }, ..OpenOptions::default() }
     }
 
     /// A database after those statements.
@@ -46,7 +52,7 @@ impl Db {
     /// Closes and opens again.
     pub async fn reopen(&mut self) {
         self.database.close().await.unwrap();
-        self.database = Database::open(&self.uri, OpenOptions::default()).await.unwrap();
+        self.database = Database::open(&self.uri, Self::options()).await.unwrap();
         self.session = self.database.session();
     }
 
@@ -66,6 +72,12 @@ impl Db {
 
     pub async fn with_params(&mut self, sql: &str, params: &[ScalarValue]) -> Result<(String, Vec<String>), Error> {
         run(&mut self.session, sql, params).await
+    }
+
+    /// One statement under a request id.
+    pub async fn request(&mut self, sql: &str, id: &str) -> Result<(String, Vec<String>), Error> {
+        let statement = parse(sql)?.remove(0);
+        answer(&mut self.session, &statement, &[], Some(id)).await
     }
 
     /// The error of a statement.
@@ -102,16 +114,25 @@ impl Db {
 pub async fn run(session: &mut Session, sql: &str, params: &[ScalarValue]) -> Result<(String, Vec<String>), Error> {
     let mut last = (String::new(), vec![]);
     for statement in parse(sql)? {
-        let outcome = session.run(&statement, params, None).await?;
-        let mut rows = Vec::new();
-        if let Some(mut stream) = outcome.rows {
-            while let Some(batch) = stream.next().await {
-                rows.extend(lines(&batch?));
-            }
-        }
-        last = (outcome.tag, rows);
+        last = answer(session, &statement, params, None).await?;
     }
     Ok(last)
+}
+
+async fn answer(
+    session: &mut Session,
+    statement: &Statement,
+    params: &[ScalarValue],
+    id: Option<&str>,
+) -> Result<(String, Vec<String>), Error> {
+    let outcome = session.run(statement, params, id).await?;
+    let mut rows = Vec::new();
+    if let Some(mut stream) = outcome.rows {
+        while let Some(batch) = stream.next().await {
+            rows.extend(lines(&batch?));
+        }
+    }
+    Ok((outcome.tag, rows))
 }
 
 fn lines(batch: &RecordBatch) -> Vec<String> {

@@ -6,7 +6,7 @@ use arrow::array::{Int64Array, RecordBatch, StringArray};
 use arrow::datatypes::{DataType, Field, Schema};
 use datafusion::common::ScalarValue;
 
-use super::harness::Db;
+use super::Db;
 
 const TABLE: &str = "CREATE TABLE t (id INT PRIMARY KEY, a TEXT NOT NULL DEFAULT 'd', n NUMERIC(6,2))";
 

@@ -1,6 +1,7 @@
 //! The writing statements inside BEGIN … COMMIT.
 
-use super::harness::{Db, run};
+use super::Db;
+use crate::harness::run;
 
 const TABLE: &str = "CREATE TABLE t (k INT PRIMARY KEY, v INT); INSERT INTO t VALUES (1, 10), (2, 20)";
 

@@ -1,6 +1,6 @@
 //! UPDATE and DELETE.
 
-use super::harness::Db;
+use super::Db;
 
 const TABLE: &str = "CREATE TABLE t (k INT PRIMARY KEY, v INT, s TEXT NOT NULL DEFAULT 's');
   INSERT INTO t VALUES (1, 10, 'a'), (2, 20, 'b'), (3, NULL, 'c')";
@@ -13,8 +13,10 @@ async fn update_sets_what_it_says() {
     assert_eq!(db.ok("UPDATE t SET v = 0 WHERE k = 77").await, "UPDATE 0");
     assert_eq!(db.rows("UPDATE t SET v = -v WHERE k = 1 RETURNING k, v, s").await, ["1|-11|A"]);
     assert_eq!(
-        db.ok("UPDATE t SET v = (SELECT max(o.v) FROM t o WHERE o.k = t.k - 1) WHERE k IN (SELECT k FROM t WHERE s = 's')")
-            .await,
+        db.ok(
+            "UPDATE t SET v = (SELECT max(o.v) FROM t o WHERE o.k = t.k - 1) WHERE k IN (SELECT k FROM t WHERE s = 's')"
+        )
+        .await,
         "UPDATE 1"
     );
     db.holds("SELECT * FROM t ORDER BY k", &["1|-11|A", "2|21|B", "3|21|s"]).await;

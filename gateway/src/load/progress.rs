@@ -62,7 +62,7 @@ pub struct Totals {
 }
 
 fn plural(n: u64, one: &str, many: &str) -> String {
-    format!("{} {}", HumanCount(n), if n == 1 { one } else { many })
+    format!("{n} {}", if n == 1 { one } else { many })
 }
 
 impl Totals {

@@ -9,9 +9,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use arrow::array::RecordBatch;
-use firn_engine::session::{AsOf, Outcome, Session};
-use arrow::array::RecordBatch;
-use firn_engine::session::Statement;
+use firn_engine::session::{AsOf, Outcome, Session, Statement};
 use firn_engine::{Database, Error};
 use firn_manifest::world::{World, system};
 use futures::StreamExt;

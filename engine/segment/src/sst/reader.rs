@@ -1,7 +1,7 @@
 //! Reading a file: opened once by its tail, then by ranges.
 //!
 //! Promises: opening is one read; a row group's pages are asked for all at once; what comes out was authenticated, and
-//! has the schema that [`read_schema`](super::read_schema) gives, whatever columns this file has.
+//! has the schema that [`read_schema`] gives, whatever columns this file has.
 //! Never: state that a read changes; a reader is shared and its object is immutable.
 
 use std::ops::Range;

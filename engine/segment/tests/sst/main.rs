@@ -18,14 +18,10 @@ use common::{C1, C2, C3, all, assert_same, key_of, open, parts, rows, scan, spec
 use firn_manifest::ids::{ColumnId, Digest, Position, TableId};
 use firn_manifest::model::{FileEntry, FileKind};
 use firn_manifest::schema::ColumnType;
-use firn_manifest::{DataKey, KeyRing};
 use firn_segment::key::encode_keys;
-use firn_segment::sst::{GROUP_ROWS, PAGE_ROWS, parse_sst_name, read_schema};
+use firn_segment::sst::{GROUP_ROWS, PAGE_ROWS, parse_sst_name};
 use firn_segment::types::{batch_to_sql, to_sql};
-use firn_segment::{
-    Key, ReadColumn, ReadPlan, SegmentError, SegmentErrorKind, SstOutput, SstReader, SstSpec, SstWriter,
-};
-use futures::TryStreamExt as _;
+use firn_segment::{Key, ReadColumn, SegmentErrorKind, SstReader, SstSpec, SstWriter};
 use support::{FixedWorld, Object, ring};
 
 #[tokio::test]

@@ -3,7 +3,7 @@
 
 use std::sync::Arc;
 
-use arrow::array::{ArrayRef, RecordBatch, UInt64Array};
+use arrow::array::{RecordBatch, UInt64Array};
 use arrow::compute::concat_batches;
 use firn_manifest::ids::TableId;
 use firn_manifest::model::{FileEntry, FileKind};

@@ -1,0 +1,20 @@
+//! Rows stay in the memtable; a reopened database replays its log.
+
+pub type Db = super::harness::Db<false>;
+
+#[path = "alter.rs"]
+mod alter;
+#[path = "conflict.rs"]
+mod conflict;
+#[path = "ddl.rs"]
+mod ddl;
+#[path = "insert.rs"]
+mod insert;
+#[path = "kinds.rs"]
+mod kinds;
+#[path = "model.rs"]
+mod model;
+#[path = "transactions.rs"]
+mod transactions;
+#[path = "update_delete.rs"]
+mod update_delete;
