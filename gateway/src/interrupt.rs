@@ -5,6 +5,7 @@
 //! Never: a signal is taken while a line is read at the prompt; the editor sees it as a key.
 
 use std::future::Future;
+use std::io;
 
 use tokio::sync::watch;
 
@@ -27,26 +28,32 @@ enum State {
 }
 
 impl Interrupts {
-    /// Starts to listen. Outside of [`Interrupts::guard`] a Ctrl-C ends the process.
-    #[must_use]
-    pub fn listen() -> Self {
+    /// Starts to listen, on a thread of its own: a query may keep all the others busy. Outside of
+    /// [`Interrupts::guard`] a Ctrl-C ends the process.
+    ///
+    /// # Errors
+    /// If the thread cannot be started.
+    pub fn listen() -> io::Result<Self> {
         let (state, _) = watch::channel(State::Idle);
         let told = state.clone();
-        tokio::spawn(async move {
-            while tokio::signal::ctrl_c().await.is_ok() {
-                let cancelled = told.send_if_modified(|state| {
-                    let running = *state == State::Running;
-                    if running {
-                        *state = State::Cancelled;
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+        std::thread::Builder::new().name("firn-signals".to_owned()).spawn(move || {
+            runtime.block_on(async {
+                while tokio::signal::ctrl_c().await.is_ok() {
+                    let cancelled = told.send_if_modified(|state| {
+                        let running = *state == State::Running;
+                        if running {
+                            *state = State::Cancelled;
+                        }
+                        running
+                    });
+                    if !cancelled {
+                        std::process::exit(130);
                     }
-                    running
-                });
-                if !cancelled {
-                    std::process::exit(130);
                 }
-            }
-        });
-        Self { state }
+            });
+        })?;
+        Ok(Self { state })
     }
 
     /// Runs `work` unless Ctrl-C comes first; then `work` is dropped and `what` says what that leaves behind.
@@ -63,5 +70,26 @@ impl Interrupts {
         };
         self.state.send_replace(State::Idle);
         result
+    }
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used, clippy::expect_used)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn the_first_cancels_what_runs() {
+        let interrupts = Interrupts { state: watch::channel(State::Idle).0 };
+        let told = interrupts.state.clone();
+        let cancelled = interrupts
+            .guard("half", async {
+                told.send_replace(State::Cancelled);
+                std::future::pending::<Result<(), Failure>>().await
+            })
+            .await;
+        assert_eq!(cancelled.unwrap_err().code(), 130);
+        assert_eq!(*interrupts.state.borrow(), State::Idle);
+        assert_eq!(interrupts.guard("", async { Ok(7) }).await.unwrap(), 7);
     }
 }

@@ -42,6 +42,13 @@ pub fn main() -> ExitCode {
 }
 
 fn start(cli: Cli) -> u8 {
+    let interrupts = match Interrupts::listen() {
+        Ok(interrupts) => interrupts,
+        Err(error) => {
+            exit::say(&format!("error: no thread can be started: {error}"));
+            return 1;
+        }
+    };
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().thread_stack_size(STACK_BYTES / 4).build();
     let runtime = match runtime {
         Ok(runtime) => runtime,
@@ -50,10 +57,7 @@ fn start(cli: Cli) -> u8 {
             return 1;
         }
     };
-    let result = runtime.block_on(async {
-        let interrupts = Interrupts::listen();
-        run(cli.command, &interrupts).await
-    });
+    let result = runtime.block_on(run(cli.command, &interrupts));
     // a worker may still read from a pipe that never ends
     runtime.shutdown_background();
     match result {

@@ -51,6 +51,7 @@ pub struct Store {
     namespace: Option<Arc<str>>,
     cause: Cause,
     tally: Option<Arc<Tally>>,
+    round: Option<u64>,
 }
 
 impl Store {
@@ -102,6 +103,7 @@ impl Store {
             namespace: None,
             cause: Cause::Other,
             tally: None,
+            round: None,
         }
     }
 
@@ -120,13 +122,20 @@ impl Store {
     /// The same view, its requests counted in `tally` as well as in the store's totals.
     #[must_use]
     pub fn with_tally(&self, tally: Arc<Tally>) -> Self {
-        Self { tally: Some(tally), ..self.clone() }
+        Self { tally: Some(tally), round: None, ..self.clone() }
+    }
+
+    /// The same view, for requests that do not wait for one another: they count as one round trip after those that have
+    /// ended by now, however late each of them begins.
+    #[must_use]
+    pub fn round(&self) -> Self {
+        Self { round: self.tally.as_ref().map(|tally| tally.next_depth()), ..self.clone() }
     }
 
     /// The same view, counted in the store's totals only.
     #[must_use]
     pub fn without_tally(&self) -> Self {
-        Self { tally: None, ..self.clone() }
+        Self { tally: None, round: None, ..self.clone() }
     }
 
     /// Reads an object.
@@ -295,7 +304,7 @@ impl Store {
     ) -> Result<T, StoreError> {
         let namespace = self.namespace.as_ref();
         self.shared.totals.add(namespace, op, self.cause, [1, 0, bytes_out]);
-        let depth = self.tally.as_ref().map(|tally| tally.begin(op, bytes_out));
+        let depth = self.tally.as_ref().map(|tally| tally.begin(op, bytes_out, self.round));
         if depth.is_some() {
             // requests made side by side begin before one of them ends, however fast the store is
             tokio::task::yield_now().await;

@@ -161,12 +161,17 @@ impl Tally {
         *self.0.lock()
     }
 
-    /// A request starts: its depth, to be handed to [`Tally::end`].
-    pub(crate) fn begin(&self, op: Op, bytes_out: u64) -> u64 {
+    /// The depth of a request that starts now.
+    pub(crate) fn next_depth(&self) -> u64 {
+        self.0.lock().round_trips + 1
+    }
+
+    /// A request starts, in a round of a known depth or after all that have ended: its depth, for [`Tally::end`].
+    pub(crate) fn begin(&self, op: Op, bytes_out: u64, round: Option<u64>) -> u64 {
         let mut sum = self.0.lock();
         sum.bytes_written += bytes_out;
         count(&mut sum, op, 1);
-        sum.round_trips + 1
+        round.unwrap_or(sum.round_trips + 1)
     }
 
     /// A request that started at `depth` has ended; `more` further requests of it came one after another (pages).
@@ -195,12 +200,12 @@ mod tests {
     #[test]
     fn requests_side_by_side_share_a_depth() {
         let t = Tally::new();
-        let a = t.begin(Op::List, 0);
+        let a = t.begin(Op::List, 0, None);
         t.end(Op::List, a, 0, 0);
-        let (b, c) = (t.begin(Op::Get, 0), t.begin(Op::Get, 0));
+        let (b, c) = (t.begin(Op::Get, 0, None), t.begin(Op::Get, 0, None));
         t.end(Op::Get, b, 10, 0);
         t.end(Op::Get, c, 5, 0);
-        let d = t.begin(Op::Put, 7);
+        let d = t.begin(Op::Put, 7, None);
         t.end(Op::Put, d, 0, 0);
         let s = t.summary();
         assert_eq!((a, b, c, d), (1, 2, 2, 3));
@@ -209,16 +214,27 @@ mod tests {
     }
 
     #[test]
+    fn a_round_is_one_trip_however_late_its_requests_begin() {
+        let t = Tally::new();
+        let round = Some(t.next_depth());
+        for _ in 0..3 {
+            let depth = t.begin(Op::Get, 0, round);
+            t.end(Op::Get, depth, 0, 0);
+        }
+        assert_eq!((t.summary().requests, t.summary().round_trips), (3, 1));
+    }
+
+    #[test]
     fn a_cancelled_request_is_counted() {
         let t = Tally::new();
-        let _ = t.begin(Op::Get, 0);
+        let _ = t.begin(Op::Get, 0, None);
         assert_eq!((t.summary().requests, t.summary().round_trips), (1, 0));
     }
 
     #[test]
     fn pages_of_a_list_are_dependent() {
         let t = Tally::new();
-        let a = t.begin(Op::List, 0);
+        let a = t.begin(Op::List, 0, None);
         t.end(Op::List, a, 0, 2);
         assert_eq!((t.summary().lists, t.summary().round_trips), (3, 3));
     }

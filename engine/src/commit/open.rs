@@ -191,7 +191,7 @@ fn read_ahead(state: &State, store: &Store) -> impl Future<Output = ()> + use<> 
             }
         }
     }
-    let (store, keys) = (store.for_cause(Cause::Open), state.keys.clone());
+    let (store, keys) = (store.for_cause(Cause::Open).round(), state.keys.clone());
     async move {
         stream::iter(wanted)
             .for_each_concurrent(None, |(file, columns)| {

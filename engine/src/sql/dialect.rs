@@ -24,6 +24,12 @@ impl Dialect for FirnDialect {
         true
     }
 
+    // PostgreSQL's JSON constructors name their arguments by expressions; to find out, the parser reads every argument
+    // twice, and so a nest of n calls 2^n times
+    fn supports_named_fn_args_with_expr_name(&self) -> bool {
+        false
+    }
+
     fn identifier_quote_style(&self, identifier: &str) -> Option<char> {
         POSTGRES.identifier_quote_style(identifier)
     }
@@ -102,14 +108,6 @@ impl Dialect for FirnDialect {
 
     fn supports_load_extension(&self) -> bool {
         POSTGRES.supports_load_extension()
-    }
-
-    fn supports_named_fn_args_with_colon_operator(&self) -> bool {
-        POSTGRES.supports_named_fn_args_with_colon_operator()
-    }
-
-    fn supports_named_fn_args_with_expr_name(&self) -> bool {
-        POSTGRES.supports_named_fn_args_with_expr_name()
     }
 
     fn supports_empty_projections(&self) -> bool {

@@ -158,8 +158,14 @@ pub async fn check_free(table: &TableSchema, keys: &[Key], ended: &HashSet<&Key>
         return Ok(());
     }
     check_distinct(table, keys)?;
-    let fresh: Vec<Key> = keys.iter().filter(|key| !ended.contains(key)).cloned().collect();
-    let found = locate(table, &fresh, q).await?;
+    let kept: Vec<Key>;
+    let fresh = if ended.is_empty() {
+        keys
+    } else {
+        kept = keys.iter().filter(|key| !ended.contains(key)).cloned().collect();
+        &kept
+    };
+    let found = locate(table, fresh, q).await?;
     match fresh.iter().zip(&found).find(|(_, found)| found.is_some()) {
         Some((key, _)) => Err(duplicate(table, key)),
         None => Ok(()),

@@ -13,8 +13,12 @@ use super::dialect::FirnDialect;
 use super::{casts, errors, messages, names};
 use crate::error::{Error, Result};
 
-/// How deep parentheses, subqueries and CASE may nest in each other.
-const NESTING: usize = 100;
+/// How deep brackets, CASE and prefix operators may nest in each other.
+const NESTING: usize = 50;
+
+/// What the parser may recurse: more than [`NESTING`] levels can need, for where it meets its own bound it may have
+/// tried each level twice.
+const RECURSION: usize = 500;
 
 /// How long a chain of operators (`a + b + c …`, `x OR y OR z …`) may be at one place: each makes a level of the tree.
 pub const CHAIN: usize = 800;
@@ -72,9 +76,9 @@ pub fn parse(sql: &str) -> Result<Vec<Statement>> {
 /// 42601, 54001.
 pub fn parse_expr(sql: &str) -> Result<ast::Expr> {
     let mut tokens = tokenize(sql)?;
-    check_chain(&tokens)?;
+    check_depth(&tokens)?;
     rewrite(&mut tokens);
-    let mut parser = Parser::new(&FirnDialect).with_recursion_limit(NESTING).with_tokens_with_locations(tokens);
+    let mut parser = Parser::new(&FirnDialect).with_recursion_limit(RECURSION).with_tokens_with_locations(tokens);
     let mut expr = parser.parse_expr().map_err(|e| errors::from_parser(&e))?;
     let rest = parser.peek_token();
     if rest.token != Token::EOF {
@@ -90,7 +94,7 @@ pub fn parse_expr(sql: &str) -> Result<ast::Expr> {
 /// 42601 when it is none.
 pub(super) fn trusted(sql: &str) -> Result<ast::Query> {
     let mut parser = Parser::new(&FirnDialect)
-        .with_recursion_limit(NESTING)
+        .with_recursion_limit(RECURSION)
         .try_with_sql(sql)
         .map_err(|e| errors::from_parser(&e))?;
     parser.parse_query().map(|q| *q).map_err(|e| errors::from_parser(&e))
@@ -126,9 +130,9 @@ fn tokenize(sql: &str) -> Result<Vec<TokenWithSpan>> {
 }
 
 fn parse_one(mut tokens: Vec<TokenWithSpan>, end: Location) -> Result<(ast::Statement, bool)> {
-    check_chain(&tokens)?;
+    check_depth(&tokens)?;
     let moved = rewrite(&mut tokens);
-    let mut parser = Parser::new(&FirnDialect).with_recursion_limit(NESTING).with_tokens_with_locations(tokens);
+    let mut parser = Parser::new(&FirnDialect).with_recursion_limit(RECURSION).with_tokens_with_locations(tokens);
     let parsed = parser.parse_statement().and_then(|statement| {
         let rest = parser.peek_token();
         if rest.token == Token::EOF { Ok(statement) } else { parser.expected("end of statement", rest) }
@@ -225,39 +229,75 @@ fn plain(tokens: &mut [TokenWithSpan], at: usize) {
     }
 }
 
-/// Bounds the depth of the tree that the tokens can become: operators since the last comma, summed over open brackets.
-fn check_chain(tokens: &[TokenWithSpan]) -> Result<()> {
-    let mut open: Vec<usize> = vec![0];
-    let mut sum = 0usize;
+/// Bounds the depth of the tree that the tokens can become. Brackets, CASE and runs of prefix operators nest; a chain of
+/// operators makes a level each, since the last comma and summed over what is open.
+fn check_depth(tokens: &[TokenWithSpan]) -> Result<()> {
+    let mut open = vec![Open::default()];
+    let (mut chain, mut nest, mut run) = (0usize, 0usize, 0usize);
     for token in tokens {
+        let word = match &token.token {
+            Token::Word(word) if word.quote_style.is_none() => word.keyword,
+            _ => Keyword::NoKeyword,
+        };
         match &token.token {
-            Token::LParen | Token::LBracket => open.push(0),
+            Token::LParen | Token::LBracket => {
+                open.push(Open { run, ..Open::default() });
+                nest += 1 + std::mem::take(&mut run);
+            }
+            _ if word == Keyword::CASE => {
+                open.push(Open { run, case: true, chain: 0 });
+                nest += 1 + std::mem::take(&mut run);
+            }
             Token::RParen | Token::RBracket => {
-                if open.len() > 1 {
-                    sum -= open.pop().unwrap_or(0);
-                }
+                run = 0;
+                close(&mut open, false, &mut chain, &mut nest);
+            }
+            _ if word == Keyword::END => {
+                run = 0;
+                close(&mut open, true, &mut chain, &mut nest);
             }
             Token::Comma => {
+                run = 0;
                 if let Some(top) = open.last_mut() {
-                    sum -= std::mem::take(top);
+                    chain -= std::mem::take(&mut top.chain);
                 }
             }
             other if deepens(other) => {
+                run += 1;
                 if let Some(top) = open.last_mut() {
-                    *top += 1;
-                    sum += 1;
-                }
-                if sum > CHAIN {
-                    return Err(too_deep().at(token.span.start.line, token.span.start.column));
+                    top.chain += 1;
+                    chain += 1;
                 }
             }
-            _ => {}
+            _ if matches!(word, Keyword::ARRAY | Keyword::INTERVAL | Keyword::EXISTS | Keyword::EXPLAIN | Keyword::ANALYZE) => run += 1,
+            _ => run = 0,
         }
-        if open.len() > CHAIN {
+        if chain > CHAIN || nest + run > NESTING {
             return Err(too_deep().at(token.span.start.line, token.span.start.column));
         }
     }
     Ok(())
+}
+
+/// Something open: a bracket, a CASE, the statement itself.
+#[derive(Default)]
+struct Open {
+    /// operators in it since its last comma
+    chain: usize,
+    /// prefix operators right before it
+    run: usize,
+    /// closed by END
+    case: bool,
+}
+
+fn close(open: &mut Vec<Open>, case: bool, chain: &mut usize, nest: &mut usize) {
+    if open.len() > 1
+        && open.last().is_some_and(|top| top.case == case)
+        && let Some(top) = open.pop()
+    {
+        *chain -= top.chain;
+        *nest -= 1 + top.run;
+    }
 }
 
 fn deepens(token: &Token) -> bool {
@@ -276,7 +316,6 @@ fn deepens(token: &Token) -> bool {
                 | Keyword::EXCEPT
                 | Keyword::INTERSECT
                 | Keyword::JOIN
-                | Keyword::CASE
                 | Keyword::XOR
                 | Keyword::AT
         ),

@@ -103,13 +103,16 @@ fn depth_is_bounded() {
     let cases = |n: usize| format!("SELECT {}1{}", "CASE WHEN true THEN ".repeat(n), " END".repeat(n));
     let brackets = |n: usize| format!("SELECT {}1{}", "ARRAY[".repeat(n), "]".repeat(n));
     let unions = |n: usize| format!("SELECT 1{}", " UNION ALL SELECT 1".repeat(n));
-    let types = |n: usize| format!("SELECT CAST(x AS {}INT{})", "ARRAY<".repeat(n), ">".repeat(n));
-    for make in [&deep as &dyn Fn(usize) -> String, &nested, &chain, &minus, &nots, &cases, &brackets, &unions, &types] {
-        for n in [10, 60, 500, 2_000, 100_000] {
+    let types = |n: usize| format!("SELECT CAST(x AS {}INT{})", "ARRAY<".repeat(n), "> ".repeat(n));
+    let calls = |n: usize| format!("SELECT {}1{}", "abs(".repeat(n), ")".repeat(n));
+    let explains = |n: usize| format!("{}SELECT 1", "EXPLAIN ".repeat(n));
+    let mixed = |n: usize| format!("SELECT {}1{}", "NOT ARRAY[".repeat(n), "]".repeat(n));
+    for make in [&deep as &dyn Fn(usize) -> String, &nested, &chain, &minus, &nots, &cases, &brackets, &unions, &types, &calls, &explains, &mixed] {
+        for n in [10, 60, 500, 2_000, 50_000] {
             match parse(&make(n)) {
-                Ok(_) => assert!(n <= 800, "{}", &make(n)[..40]),
+                Ok(_) => assert!(n <= 500, "{}", &make(n)[..40]),
                 Err(error) => assert!(
-                    error.sqlstate == "54001" || (n >= 60 && error.sqlstate == "42601"),
+                    error.sqlstate == "54001" && n >= 50,
                     "{n} {}: {error}",
                     &make(n)[..40]
                 ),

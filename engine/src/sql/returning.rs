@@ -9,11 +9,12 @@ use std::sync::Arc;
 use arrow::array::{ArrayRef, Int64Array, RecordBatch};
 use arrow::datatypes::{DataType, Field, Schema, SchemaRef};
 use firn_manifest::schema::TableSchema;
+use futures::TryStreamExt;
 use sqlparser::ast::{Ident, SelectItem, SelectItemQualifiedWildcardKind};
 
-use super::eval;
 use super::query::Query;
 use super::write::folded;
+use super::{eval, output};
 use crate::error::{Error, Result};
 
 const SOURCE: &str = "firn_returning";
@@ -45,8 +46,11 @@ pub(super) async fn returning(
         }
     }
     let from = format!("{} AS {}", eval::quoted(SOURCE), eval::quoted(alias));
-    let query = eval::ordered(eval::select(&from, projection, None)?, eval::qualified(alias, ORDINAL));
-    q.with_batch(SOURCE, source).collect(query).await.map(Some)
+    let mut query = eval::ordered(eval::select(&from, projection, None)?, eval::qualified(alias, ORDINAL));
+    let names = output::prepare(&mut query);
+    let (schema, rows) = q.with_batch(SOURCE, source).stream(query).await?;
+    let (schema, rows) = names.apply(&schema, rows);
+    Ok(Some((schema, rows.try_collect().await?)))
 }
 
 fn names(name: &sqlparser::ast::ObjectName, alias: &str) -> bool {

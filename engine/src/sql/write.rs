@@ -6,9 +6,9 @@
 
 use std::sync::Arc;
 
-use arrow::array::{Array, RecordBatch, RecordBatchOptions};
+use arrow::array::{Array, ArrayRef, AsArray, RecordBatch, RecordBatchOptions};
 use arrow::compute::concat_batches;
-use arrow::datatypes::SchemaRef;
+use arrow::datatypes::{DataType, SchemaRef};
 use firn_manifest::schema::{CatalogChange, TableSchema};
 use firn_segment::record::{Answer, RowOp};
 use firn_segment::types::to_sql;
@@ -236,13 +236,19 @@ pub(super) fn sql_rows(table: &TableSchema, stored: &RecordBatch, with_hidden: b
         .map_err(|e| Error::internal(format!("rows of table \"{}\" do not fit its schema: {e}", table.name)))
 }
 
-/// Bytes that a batch's rows take.
+/// Bytes that a batch's rows take, whatever they share with others.
 pub(super) fn bytes_of(batch: &RecordBatch) -> usize {
-    batch
-        .columns()
-        .iter()
-        .map(|a| a.to_data().get_slice_memory_size().unwrap_or_else(|_| a.get_array_memory_size()))
-        .sum()
+    batch.columns().iter().map(bytes_of_column).sum()
+}
+
+fn bytes_of_column(array: &ArrayRef) -> usize {
+    // the texts behind views stand outside what a slice is said to take
+    let behind = match array.data_type() {
+        DataType::Utf8View => array.as_string_view().total_buffer_bytes_used(),
+        DataType::BinaryView => array.as_binary_view().total_buffer_bytes_used(),
+        _ => 0,
+    };
+    behind + array.to_data().get_slice_memory_size().unwrap_or_else(|_| array.get_array_memory_size())
 }
 
 /// Refuses rows beyond a statement's limit.

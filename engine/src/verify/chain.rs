@@ -40,6 +40,8 @@ pub(super) async fn check(store: &Store, report: &mut Report) -> Result<()> {
             segments.insert(seq);
         } else if parse_sst_name(&key).is_some() || is_vector(&key) {
             files.insert(key, size);
+        } else if is_temporary(&key) {
+            report.orphans.push(key);
         } else {
             report.find("I1", key, "no object of a namespace has such a name");
         }
@@ -57,6 +59,11 @@ pub(super) async fn check(store: &Store, report: &mut Report) -> Result<()> {
         named(store, newest, &files, report).await?;
     }
     Ok(())
+}
+
+/// What a writer on a folder that was killed may leave, and a copy of the folder may carry elsewhere.
+fn is_temporary(key: &str) -> bool {
+    key.rsplit('/').next().is_some_and(|name| name.starts_with('.'))
 }
 
 fn is_vector(key: &str) -> bool {
@@ -224,7 +231,7 @@ async fn named(store: &Store, newest: &Envelope, files: &BTreeMap<String, u64>, 
         .chain(newest.retired.iter().map(|r| (r.object.clone(), true)))
         .collect();
     let known: BTreeSet<&str> = objects.iter().map(|(o, _)| o.name.as_str()).collect();
-    report.orphans = files.keys().filter(|name| !known.contains(name.as_str())).cloned().collect();
+    report.orphans.extend(files.keys().filter(|name| !known.contains(name.as_str())).cloned());
     let mut read = stream::iter(objects.into_iter().map(|(object, retired)| async move {
         let bytes = get(store, &object.name).await?;
         Ok::<_, Error>((object, retired, bytes))

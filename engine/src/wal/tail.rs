@@ -124,6 +124,7 @@ fn records_of(segment: &StoredSegment, state: &State) -> Result<Vec<CommitRecord
 
 /// The segments from `first` that are stored, at most `window`, fetched side by side; stops at the first that is absent.
 async fn fetch(store: &Store, first: Seq, window: u64) -> Result<Vec<(String, Bytes)>> {
+    let store = &store.round();
     let answers: Vec<(String, Option<Bytes>)> = stream::iter(first.0..first.0 + window)
         .map(|seq| {
             let name = wal::segment_key(Seq(seq));

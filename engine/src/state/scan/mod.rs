@@ -14,6 +14,7 @@ use arrow::datatypes::{DataType, Field, Schema, SchemaRef};
 use datafusion::physical_expr::PhysicalExpr;
 use firn_manifest::ids::{ColumnId, Position};
 use firn_manifest::schema::{ColumnType, TableSchema};
+use firn_manifest::store::Store;
 use firn_segment::key::Key;
 use futures::{StreamExt, TryStreamExt, stream};
 use tokio::sync::OnceCell;
@@ -230,8 +231,9 @@ impl Inner {
         let mut units = Vec::new();
         let columns = self.snapshot.file_columns(self.request.table.id);
         // the tails and vectors of the files that can matter are read side by side: one round trip
+        let store = self.snapshot.store.round();
         let files: Vec<(u32, Arc<SstFile>)> = self.files().map(|(ordinal, file)| (ordinal, file.clone())).collect();
-        let opened: Vec<Vec<Unit>> = stream::iter(files.into_iter().map(|(ordinal, file)| self.open(ordinal, file, &columns)))
+        let opened: Vec<Vec<Unit>> = stream::iter(files.into_iter().map(|(ordinal, file)| self.open(&store, ordinal, file, &columns)))
             .buffered(OPEN_AHEAD)
             .try_collect()
             .await?;
@@ -244,8 +246,14 @@ impl Inner {
     }
 
     /// Opens one file and finds the row groups to read.
-    async fn open(&self, ordinal: u32, file: Arc<SstFile>, columns: &[(ColumnId, ColumnType)]) -> Result<Vec<Unit>> {
-        let (store, keys) = (&self.snapshot.store, &self.snapshot.view.keys);
+    async fn open(
+        &self,
+        store: &Store,
+        ordinal: u32,
+        file: Arc<SstFile>,
+        columns: &[(ColumnId, ColumnType)],
+    ) -> Result<Vec<Unit>> {
+        let keys = &self.snapshot.view.keys;
         let (reader, _) = futures::try_join!(file.reader(store, keys, columns), file.stored_vector(store, keys))?;
         let keep = match &self.pruner {
             Some(pruner) if !self.all_versions() => pruner.keep(&reader),
