@@ -2,19 +2,28 @@
 //!
 //! Promises: the first Ctrl-C while something runs cancels it, the second ends the process at once with 130. A commit
 //! is one object, so nothing is half-applied either way; what was already on its way to the store may still arrive whole.
+//! Work that does not let go within [`GRACE`] is left behind: a script ends, a prompt says how to leave.
 //! Never: a signal is taken while a line is read at the prompt; the editor sees it as a key.
 
 use std::future::Future;
 use std::io;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
 
+use firn_manifest::world::system;
 use tokio::sync::watch;
 
-use crate::exit::Failure;
+use crate::exit::{Failure, say};
+
+/// How long cancelled work may take to let go; a query lets go between two batches.
+pub const GRACE: Duration = Duration::from_secs(2);
 
 /// Hears Ctrl-C for the process.
 #[derive(Clone, Debug)]
 pub struct Interrupts {
     state: watch::Sender<State>,
+    prompt: Arc<AtomicBool>,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -35,12 +44,27 @@ impl Interrupts {
     /// If the thread cannot be started.
     pub fn listen() -> io::Result<Self> {
         let (state, _) = watch::channel(State::Idle);
-        let told = state.clone();
+        let interrupts = Self { state, prompt: Arc::default() };
+        let told = interrupts.clone();
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
-        std::thread::Builder::new().name("firn-signals".to_owned()).spawn(move || {
-            runtime.block_on(async {
-                while tokio::signal::ctrl_c().await.is_ok() {
-                    let cancelled = told.send_if_modified(|state| {
+        std::thread::Builder::new().name("firn-signals".to_owned()).spawn(move || runtime.block_on(told.hear()))?;
+        Ok(interrupts)
+    }
+
+    /// The user sits at a prompt: what does not let go must not take the prompt away.
+    pub fn at_prompt(&self) {
+        self.prompt.store(true, Ordering::Relaxed);
+    }
+
+    async fn hear(&self) {
+        let mut cancelled = false;
+        loop {
+            tokio::select! {
+                heard = tokio::signal::ctrl_c() => {
+                    if heard.is_err() {
+                        return;
+                    }
+                    cancelled = self.state.send_if_modified(|state| {
                         let running = *state == State::Running;
                         if running {
                             *state = State::Cancelled;
@@ -51,9 +75,20 @@ impl Interrupts {
                         std::process::exit(130);
                     }
                 }
-            });
-        })?;
-        Ok(Self { state })
+                () = system().sleep(GRACE), if cancelled => {
+                    cancelled = false;
+                    if *self.state.borrow() != State::Cancelled {
+                        continue;
+                    }
+                    if self.prompt.load(Ordering::Relaxed) {
+                        say("cancelling; it does not let go yet (press Ctrl-C once more to leave)");
+                    } else {
+                        say("cancelled; nothing is half-applied");
+                        std::process::exit(130);
+                    }
+                }
+            }
+        }
     }
 
     /// Runs `work` unless Ctrl-C comes first; then `work` is dropped and `what` says what that leaves behind.
@@ -80,7 +115,7 @@ mod tests {
 
     #[tokio::test]
     async fn the_first_cancels_what_runs() {
-        let interrupts = Interrupts { state: watch::channel(State::Idle).0 };
+        let interrupts = Interrupts { state: watch::channel(State::Idle).0, prompt: Arc::default() };
         let told = interrupts.state.clone();
         let cancelled = interrupts
             .guard("half", async {

@@ -14,7 +14,7 @@ import time
 
 from driver import Talk
 
-ROUNDS = 32
+KILLS = 36
 KILLED = -9
 
 
@@ -90,20 +90,27 @@ def stored(firn, uri: str) -> dict:
     return state
 
 
-def one_life(firn, uri: str, first: int, delay: float, after_first_answer: bool) -> tuple[int, bool]:
-    """Writes steps from `first` until the kill; returns the last acknowledged step and whether the process died of the kill."""
+def one_life(firn, uri: str, first: int, moment: str, delay: float) -> tuple[int, bool]:
+    """Writes steps from `first` until the kill; returns the last acknowledged step and whether the process died of the kill.
+
+    The kill comes `delay` seconds after the process began (`opening`), after its first answer (`writing`), or after its input ended, when it
+    flushes (`closing`).
+    """
     talk = Talk(firn, uri)
     killer = threading.Timer(delay, talk.process.kill)
-    if not after_first_answer:
+    if moment == "opening":
         killer.start()
     acknowledged = first - 1
     try:
-        for n in range(first, first + 100_000):
-            if n == first + 1 and after_first_answer:
+        for n in range(first, first + (3 if moment == "closing" else 100_000)):
+            if n == first + 1 and moment == "writing":
                 killer.start()
             if talk.ask(statement(n)) is None:
                 break
             acknowledged = n
+        if moment == "closing":
+            talk.process.stdin.close()
+            time.sleep(delay)
     finally:
         killer.cancel()
         talk.kill()
@@ -111,14 +118,19 @@ def one_life(firn, uri: str, first: int, delay: float, after_first_answer: bool)
     return acknowledged, talk.process.returncode == KILLED
 
 
+MOMENTS = [("writing", 0.5), ("closing", 0.25), ("writing", 0.5), ("opening", 0.3), ("writing", 0.5)]
+
+
 def test_killed_under_load(place, firn):
     uri = place.uri()
     dice = random.Random(20130101)
     firn.sql(uri, SCHEMA)
-    model, done, in_flight_found, killed = Model(), -1, 0, 0
-    for round_number in range(ROUNDS):
-        opening = round_number % 4 == 3
-        acknowledged, died = one_life(firn, uri, done + 1, dice.uniform(0.01, 0.25 if opening else 0.5), not opening)
+    model, done, in_flight_found, killed, rounds = Model(), -1, 0, 0, 0
+    while killed < KILLS:
+        moment, longest = MOMENTS[rounds % len(MOMENTS)]
+        rounds += 1
+        assert rounds < 3 * KILLS
+        acknowledged, died = one_life(firn, uri, done + 1, moment, dice.uniform(0.01, longest))
         killed += died
         for n in range(done + 1, acknowledged + 1):
             model.apply(n)
@@ -126,12 +138,12 @@ def test_killed_under_load(place, firn):
         if found != model.state():
             further = model.copy()
             further.apply(acknowledged + 1)
-            assert found == further.state(), f"round {round_number}: neither the {acknowledged + 1} acknowledged steps nor one more"
+            assert found == further.state(), f"round {rounds}: neither the {acknowledged + 1} acknowledged steps nor one more"
             model, acknowledged = further, acknowledged + 1
             in_flight_found += 1
         done = acknowledged
-    assert killed >= 30
-    assert done > 2 * ROUNDS, "too little was written for the kills to mean anything"
+    assert done > 2 * KILLS, "too little was written for the kills to mean anything"
+    assert any(key.startswith("sst/") for key in place.keys()), "no flush was among it"
     assert firn.verify(uri, "--replay", "--json").json()["ok"] is True
     print(f"{place.kind}: {killed} kills, {done + 1} steps, {in_flight_found} in flight found durable")
 

@@ -154,6 +154,23 @@ def test_deleted(attacks):
     attacks.end()
 
 
+def test_a_writer_refuses_a_gap(damaged):
+    """With a segment missing in the middle, nobody may fence the log there: that would make the loss final."""
+    firn, place, right = damaged
+    key = kinds(place)["wal.wal"][-2]
+    data = place.read(key)
+    place.remove(key)
+    try:
+        before = place.keys()
+        answer = firn.sql(place.uri(), "INSERT INTO t VALUES (-1, 1, 'over the gap')", expect=None)
+        written = [name for name in place.keys() if name not in before and name.startswith("wal/")]
+        assert answer.code == INTEGRITY and not written, f"{written}\n{answer}"
+    finally:
+        place.write(key, data)
+    firn.verify(place.uri(), "--replay")
+    assert [firn.rows(place.uri(), query, "--read-only") for query in QUERIES] == right
+
+
 def test_swapped_with_another_of_its_kind(attacks):
     for keys in kinds(attacks.place).values():
         for left, other in list(zip(keys, keys[1:]))[:8]:

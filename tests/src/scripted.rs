@@ -6,12 +6,17 @@
 
 use std::collections::VecDeque;
 use std::sync::Arc;
+use std::time::Duration;
 
 use async_trait::async_trait;
 use bytes::Bytes;
 use firn_manifest::store::{Backend, GetRange, ObjectInfo, Op, PutOutcome, StoreError, StoreErrorKind, memory_backend};
+use firn_manifest::world::system;
 use parking_lot::Mutex;
 use tokio::sync::Notify;
+
+/// How long a GET takes.
+const LATENCY: Duration = Duration::from_millis(3);
 
 /// What happens to one conditional PUT.
 #[derive(Clone, Debug)]
@@ -219,7 +224,8 @@ impl Backend for Scripted {
         } else {
             self.inner.get(key, range).await
         };
-        tokio::task::yield_now().await;
+        // requests made side by side must overlap, as they would over a network, for their depth to mean anything
+        system().sleep(LATENCY).await;
         self.end(depth);
         answer
     }
@@ -231,7 +237,12 @@ impl Backend for Scripted {
         outcome
     }
 
-    async fn list(&self, prefix: &str, after: Option<&str>, limit: Option<usize>) -> Result<Vec<ObjectInfo>, StoreError> {
+    async fn list(
+        &self,
+        prefix: &str,
+        after: Option<&str>,
+        limit: Option<usize>,
+    ) -> Result<Vec<ObjectInfo>, StoreError> {
         let depth = self.begin(Op::List, prefix);
         let found = self.inner.list(prefix, after, limit).await;
         self.end(depth);

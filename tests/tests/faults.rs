@@ -158,11 +158,17 @@ async fn a_put_that_arrives_twice_counts_once() {
 /// creates it, the other claims it after; both rows stand or the loser is told; there is one chain.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn two_creators_make_one_namespace() {
-    for faults in [vec![], vec![Fault::ReplyLost; 3], vec![Fault::FalseConflict, Fault::ReplyLost, Fault::ConflictAfterEffect]] {
+    for faults in
+        [vec![], vec![Fault::ReplyLost; 3], vec![Fault::FalseConflict, Fault::ReplyLost, Fault::ConflictAfterEffect]]
+    {
         let scene = Scene::new();
         scene.door.on_put("/acme/", faults);
-        let (a, b) = (scene.open(&scene.door, Mode::ReadWrite).await, scene.open(&Scripted::beside(&scene.door), Mode::ReadWrite).await);
-        let creating = |db: Arc<Database>| async move { run(&mut db.session(), "CREATE TABLE IF NOT EXISTS t (id BIGINT)").await };
+        let (a, b) = (
+            scene.open(&scene.door, Mode::ReadWrite).await,
+            scene.open(&Scripted::beside(&scene.door), Mode::ReadWrite).await,
+        );
+        let creating =
+            |db: Arc<Database>| async move { run(&mut db.session(), "CREATE TABLE IF NOT EXISTS t (id BIGINT)").await };
         let (first, second) = futures::join!(creating(a.clone()), creating(b.clone()));
         for outcome in [&first, &second] {
             assert!(outcome.as_ref().err().is_none_or(|e| e.kind == ErrorKind::Fenced), "{outcome:?}");
@@ -197,7 +203,15 @@ async fn a_full_store_is_said_to_be_full() {
 async fn concurrent_sessions_over_a_bad_network() {
     let scene = Scene::new();
     let db = prepared(&scene, true).await;
-    let kinds = [Fault::ReplyLost, Fault::None, Fault::FalseConflict, Fault::None, Fault::FailedBefore, Fault::ConflictAfterEffect, Fault::None];
+    let kinds = [
+        Fault::ReplyLost,
+        Fault::None,
+        Fault::FalseConflict,
+        Fault::None,
+        Fault::FailedBefore,
+        Fault::ConflictAfterEffect,
+        Fault::None,
+    ];
     scene.door.on_put("/wal/", kinds.iter().cycle().take(600).cloned().collect::<Vec<_>>());
     let writers: Vec<_> = (0..8u64)
         .map(|writer| {
@@ -212,7 +226,8 @@ async fn concurrent_sessions_over_a_bad_network() {
     for writer in writers {
         writer.await.unwrap();
     }
-    let ids: Vec<u64> = std::iter::once(1).chain((0..8).flat_map(|w| (0..20).map(move |n| 100 + w * 100 + n))).collect();
+    let ids: Vec<u64> =
+        std::iter::once(1).chain((0..8).flat_map(|w| (0..20).map(move |n| 100 + w * 100 + n))).collect();
     stands(&scene, &ids).await;
 }
 

@@ -70,7 +70,8 @@ fn dependencies() -> (BTreeMap<String, BTreeSet<String>>, BTreeMap<String, BTree
         let names = linked.map(|dep| name_of[dep["pkg"].as_str().unwrap()].to_owned());
         graph.entry(name_of[node["id"].as_str().unwrap()].to_owned()).or_default().extend(names);
     }
-    let ours = graph.iter().filter(|(name, _)| name.starts_with("firn-")).map(|(n, d)| (n.clone(), d.clone())).collect();
+    let ours =
+        graph.iter().filter(|(name, _)| name.starts_with("firn-")).map(|(n, d)| (n.clone(), d.clone())).collect();
     (ours, graph)
 }
 
@@ -78,7 +79,10 @@ fn dependencies() -> (BTreeMap<String, BTreeSet<String>>, BTreeMap<String, BTree
 fn dependencies_run_one_way() {
     let (ours, _) = dependencies();
     for (name, direct) in &ours {
-        let (_, allowed) = LAYERS.iter().find(|(layer, _)| layer == name).unwrap_or_else(|| panic!("{name} has no place in the house"));
+        let (_, allowed) = LAYERS
+            .iter()
+            .find(|(layer, _)| layer == name)
+            .unwrap_or_else(|| panic!("{name} has no place in the house"));
         for used in direct.iter().filter(|used| used.starts_with("firn-")) {
             assert!(allowed.contains(&used.as_str()), "{name} must not depend on {used}");
         }

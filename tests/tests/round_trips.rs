@@ -44,7 +44,10 @@ async fn a_commit_is_one_put_and_nothing_else() {
         assert!(puts[0].key.starts_with("prefix/acme/wal/"), "{statement}: {calls:?}");
         // BEGIN takes its snapshot as a read does; a statement of its own asks nothing.
         let reads = if statement.starts_with("BEGIN") { 4 } else { 0 };
-        assert!(calls.len() <= 1 + reads && calls.iter().all(|c| matches!(c.op, Op::Put | Op::Get)), "{statement}: {calls:?}");
+        assert!(
+            calls.len() <= 1 + reads && calls.iter().all(|c| matches!(c.op, Op::Put | Op::Get)),
+            "{statement}: {calls:?}"
+        );
     }
 }
 

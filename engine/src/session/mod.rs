@@ -5,6 +5,7 @@
 //! Never: reading claims the writer's epoch; a statement of a session with a point in the past writes.
 
 mod block;
+mod deep;
 mod explain;
 mod load;
 mod read;
@@ -37,6 +38,8 @@ pub struct Session {
     db: Arc<Database>,
     settings: Settings,
     block: Block,
+    /// the statement under way is deep: it runs in one stream, on the stack made for it
+    deep: bool,
 }
 
 /// What a statement gave.
@@ -66,7 +69,7 @@ struct Call<'a> {
 
 impl Session {
     pub(crate) fn new(db: Arc<Database>) -> Self {
-        Self { db, settings: Settings::default(), block: Block::None }
+        Self { db, settings: Settings::default(), block: Block::None, deep: false }
     }
 
     /// Runs one statement. `params` are the values of `$1`, `$2`, …; `request_id` makes a write safe to repeat: seen
@@ -80,7 +83,17 @@ impl Session {
         let store = self.db.store().with_tally(tally.clone());
         let call = Call { statement, params, request_id, store, tally };
         // on the heap: the futures of all statements together are too large for a caller's frame
-        let result = Box::pin(self.dispatch(&call)).await;
+        self.deep = deep::is_deep(statement);
+        let deep = self.deep;
+        let dispatched = Box::pin(self.dispatch(&call));
+        let result = if deep {
+            deep::run(dispatched).await.map(|mut outcome| {
+                outcome.rows = outcome.rows.map(deep::rows);
+                outcome
+            })
+        } else {
+            dispatched.await
+        };
         if result.is_err() {
             self.block.fail();
         }

@@ -10,7 +10,7 @@ use sqlparser::ast;
 use super::block::Block;
 use super::{Call, Outcome, Session};
 use crate::error::Result;
-use crate::sql::catalog::Reads;
+use crate::sql::catalog::{Reads, committed};
 use crate::sql::output;
 use crate::sql::query::Query;
 use crate::sql::resolve::resolve;
@@ -36,11 +36,15 @@ impl Session {
         reads: Option<Reads>,
     ) -> Result<Query> {
         let now = snapshot.store().world().now_micros();
-        let at = match self.settings.as_of {
-            Some(as_of) => as_of.resolve(&snapshot, now).await?,
-            None => snapshot.position(),
+        let (snapshot, at) = match self.settings.as_of {
+            Some(as_of) => {
+                let at = as_of.resolve(&snapshot, now).await?;
+                (committed(&snapshot), at)
+            }
+            None => (snapshot.clone(), snapshot.position()),
         };
-        Query::new(snapshot, at, params, self.user(), now, reads)
+        let query = Query::new(snapshot, at, params, self.user(), now, reads)?;
+        Ok(if self.deep { query.in_one_stream() } else { query })
     }
 
     pub(super) fn user(&self) -> String {

@@ -4,6 +4,7 @@
 //! is computed by a checked kernel, and every cast that could round, wrap or lose is one of [`super::cast`].
 //! Never: the name or the nullability of an output column changes by it.
 
+use std::fmt::Write as _;
 use std::sync::{Arc, LazyLock};
 
 use arrow::array::{Array, AsArray};
@@ -12,7 +13,7 @@ use arrow::datatypes::{DataType, Decimal128Type, FieldRef};
 use datafusion::common::config::ConfigOptions;
 use datafusion::common::tree_node::{Transformed, TreeNode};
 use datafusion::common::{DFSchema, Result, ScalarValue};
-use datafusion::logical_expr::expr::ScalarFunction;
+use datafusion::logical_expr::expr::{Cast, ScalarFunction};
 use datafusion::logical_expr::expr_rewriter::NamePreserver;
 use datafusion::logical_expr::type_coercion::binary::BinaryTypeCoercer;
 use datafusion::logical_expr::utils::merge_schema;
@@ -59,11 +60,16 @@ fn exact_plan(plan: LogicalPlan) -> Result<Transformed<LogicalPlan>> {
 pub fn exact_expr(expr: Expr, schema: &DFSchema) -> Result<Transformed<Expr>> {
     expr.transform_up(|expr| {
         Ok(match expr {
+            Expr::BinaryExpr(BinaryExpr { left, op, right }) if op.supports_propagation() => {
+                let (left, right) = cast::uuids(left, right, schema)?;
+                Transformed::yes(Expr::BinaryExpr(BinaryExpr { left, op, right }))
+            }
+            Expr::InList(list) => Transformed::yes(Expr::InList(cast::uuid_list(list, schema)?)),
             Expr::BinaryExpr(BinaryExpr { left, op, right }) => {
-                let exact = is_checked(op, &left.get_type(schema)?, &right.get_type(schema)?);
-                match checked(op).filter(|_| exact) {
-                    Some(function) => Transformed::yes(call(function, vec![*left, *right])),
-                    None => Transformed::no(Expr::BinaryExpr(BinaryExpr { left, op, right })),
+                if is_checked(op, &left.get_type(schema)?, &right.get_type(schema)?) {
+                    Transformed::yes(chained(*left, op, *right))
+                } else {
+                    Transformed::no(Expr::BinaryExpr(BinaryExpr { left, op, right }))
                 }
             }
             Expr::Negative(inner) => {
@@ -73,13 +79,34 @@ pub fn exact_expr(expr: Expr, schema: &DFSchema) -> Result<Transformed<Expr>> {
                     Transformed::no(Expr::Negative(inner))
                 }
             }
-            Expr::Cast(inner) => match cast::exact(&inner.expr.get_type(schema)?, inner.field.data_type()) {
-                Some(function) => Transformed::yes(call(&function, vec![*inner.expr])),
-                None => Transformed::no(Expr::Cast(inner)),
+            Expr::Cast(inner) => match (cast::exact(&inner.expr.get_type(schema)?, inner.field.data_type()), *inner.expr) {
+                (Some(function), Expr::Literal(value, _)) => Transformed::yes(cast::folded(&function, &value)?),
+                (Some(function), expr) => Transformed::yes(call(&function, vec![expr])),
+                (None, expr) => Transformed::no(Expr::Cast(Cast { expr: Box::new(expr), ..inner })),
+            },
+            Expr::ScalarFunction(ScalarFunction { func, args }) => match args.as_slice() {
+                [Expr::Literal(value, _)] if cast::is_named(func.name()) => Transformed::yes(cast::folded(&func, value)?),
+                _ => Transformed::no(Expr::ScalarFunction(ScalarFunction { func, args })),
             },
             other => Transformed::no(other),
         })
     })
+}
+
+/// `left op right`, checked. A left side that is a chain already grows by one: however long `a + b - c …` is, it is one
+/// call, so that neither its plan nor its evaluation is as deep as it is long.
+fn chained(left: Expr, op: Operator, right: Expr) -> Expr {
+    if let Expr::ScalarFunction(ScalarFunction { func, args }) = &left
+        && let Some(chain) = func.inner().downcast_ref::<Checked>()
+        && chain.ops.len() + 1 == args.len()
+    {
+        let mut ops = chain.ops.clone();
+        ops.push(op);
+        let Expr::ScalarFunction(ScalarFunction { mut args, .. }) = left else { return left };
+        args.push(right);
+        return call(&Arc::new(ScalarUDF::from(Checked::new(ops))), args);
+    }
+    call(&Arc::new(ScalarUDF::from(Checked::new(vec![op]))), vec![left, right])
 }
 
 fn call(function: &Arc<ScalarUDF>, args: Vec<Expr>) -> Expr {
@@ -101,49 +128,39 @@ fn is_decimal(ty: &DataType) -> bool {
 }
 
 static NEGATE: LazyLock<Arc<ScalarUDF>> = LazyLock::new(|| Arc::new(ScalarUDF::from(Negate::default())));
-static PLUS: LazyLock<Arc<ScalarUDF>> = LazyLock::new(|| Arc::new(ScalarUDF::from(Checked::new(Operator::Plus))));
-static MINUS: LazyLock<Arc<ScalarUDF>> = LazyLock::new(|| Arc::new(ScalarUDF::from(Checked::new(Operator::Minus))));
-static TIMES: LazyLock<Arc<ScalarUDF>> = LazyLock::new(|| Arc::new(ScalarUDF::from(Checked::new(Operator::Multiply))));
-static DIVIDE: LazyLock<Arc<ScalarUDF>> = LazyLock::new(|| Arc::new(ScalarUDF::from(Checked::new(Operator::Divide))));
-
-fn checked(op: Operator) -> Option<&'static Arc<ScalarUDF>> {
-    match op {
-        Operator::Plus => Some(&PLUS),
-        Operator::Minus => Some(&MINUS),
-        Operator::Multiply => Some(&TIMES),
-        Operator::Divide => Some(&DIVIDE),
-        _ => None,
-    }
-}
-
-/// A binary operator that fails when its result does not fit.
+/// Binary operators applied from left to right, failing when a result does not fit.
 #[derive(Debug, PartialEq, Eq, Hash)]
 struct Checked {
-    op: Operator,
+    /// one fewer than there are arguments
+    ops: Vec<Operator>,
     signature: Signature,
 }
 
 impl Checked {
-    fn new(op: Operator) -> Self {
-        Self { op, signature: Signature::any(2, Volatility::Immutable) }
+    fn new(ops: Vec<Operator>) -> Self {
+        let signature = Signature::any(ops.len() + 1, Volatility::Immutable);
+        Self { ops, signature }
     }
 }
 
 impl ScalarUDFImpl for Checked {
-    fn name(&self) -> &str {
-        match self.op {
-            Operator::Plus => "firn_add",
-            Operator::Minus => "firn_subtract",
-            Operator::Multiply => "firn_multiply",
-            _ => "firn_divide",
+    fn name(&self) -> &'static str {
+        match self.ops.as_slice() {
+            [Operator::Plus] => "firn_add",
+            [Operator::Minus] => "firn_subtract",
+            [Operator::Multiply] => "firn_multiply",
+            [Operator::Divide] => "firn_divide",
+            _ => "firn_calculate",
         }
     }
 
     fn schema_name(&self, args: &[Expr]) -> Result<String> {
-        match args {
-            [left, right] => Ok(format!("{} {} {}", left.schema_name(), self.op, right.schema_name())),
-            _ => Ok(self.name().to_owned()),
+        let Some((first, rest)) = args.split_first() else { return Ok(self.name().to_owned()) };
+        let mut name = first.schema_name().to_string();
+        for (op, arg) in self.ops.iter().zip(rest) {
+            let _ = write!(name, " {op} {}", arg.schema_name());
         }
+        Ok(name)
     }
 
     fn signature(&self) -> &Signature {
@@ -151,10 +168,14 @@ impl ScalarUDFImpl for Checked {
     }
 
     fn return_type(&self, types: &[DataType]) -> Result<DataType> {
-        match types {
-            [left, right] => BinaryTypeCoercer::new(left, &self.op, right).get_result_type(),
-            _ => datafusion::common::plan_err!("an operator takes two operands"),
+        let Some((first, rest)) = types.split_first() else {
+            return datafusion::common::plan_err!("an operator takes two operands");
+        };
+        let mut left = first.clone();
+        for (op, right) in self.ops.iter().zip(rest) {
+            left = BinaryTypeCoercer::new(&left, op, right).get_result_type()?;
         }
+        Ok(left)
     }
 
     fn return_field_from_args(&self, args: ReturnFieldArgs) -> Result<FieldRef> {
@@ -164,17 +185,20 @@ impl ScalarUDFImpl for Checked {
     }
 
     fn invoke_with_args(&self, args: ScalarFunctionArgs) -> Result<ColumnarValue> {
-        let [left, right] = args.args.as_slice() else {
+        let mut args = args.args.into_iter();
+        let Some(mut left) = args.next() else {
             return datafusion::common::exec_err!("an operator takes two operands");
         };
-        let result = match self.op {
-            Operator::Plus => apply(left, right, numeric::add),
-            Operator::Minus => apply(left, right, numeric::sub),
-            Operator::Multiply => apply(left, right, numeric::mul),
-            _ => apply(left, right, numeric::div),
-        }?;
-        within_precision(&result)?;
-        Ok(result)
+        for (op, right) in self.ops.iter().zip(args) {
+            left = match op {
+                Operator::Plus => apply(&left, &right, numeric::add),
+                Operator::Minus => apply(&left, &right, numeric::sub),
+                Operator::Multiply => apply(&left, &right, numeric::mul),
+                _ => apply(&left, &right, numeric::div),
+            }?;
+            within_precision(&left)?;
+        }
+        Ok(left)
     }
 }
 
@@ -262,7 +286,7 @@ mod tests {
             "SELECT sum(x + 1) FROM (VALUES (9223372036854775807)) t(x)",
             "SELECT max(y) FROM (SELECT x * 3 AS y FROM (VALUES (9223372036854775807)) t(x)) u",
             "SELECT x + x FROM (VALUES (99999999999999999999999999999999999999::DECIMAL(38,0))) t(x)",
-            "SELECT (SELECT x + 1) FROM (VALUES (9223372036854775807)) t(x)",
+            "SELECT (SELECT x + 1 FROM (VALUES (9223372036854775807)) t(x))",
             "SELECT CASE WHEN x > 0 THEN x * 9 END FROM (VALUES (9223372036854775807)) t(x)",
             "SELECT x / -1 FROM (VALUES (-9223372036854775808)) t(x)",
         ] {

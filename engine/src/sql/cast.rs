@@ -3,13 +3,14 @@
 //! Promises: a value that does not fit its target is an error with the right SQLSTATE.
 //! Never: the cast is done row by row where Arrow's own kernel is exact.
 
-use std::sync::Arc;
+use std::sync::{Arc, LazyLock};
 
 use arrow::array::{Array, ArrayRef};
 use arrow::datatypes::{DataType, Field, FieldRef, TimeUnit};
-use datafusion::common::{Result, ScalarValue};
+use datafusion::common::{DFSchema, Result, ScalarValue};
+use datafusion::logical_expr::expr::InList;
 use datafusion::logical_expr::{
-    ColumnarValue, Expr, ReturnFieldArgs, ScalarFunctionArgs, ScalarUDF, ScalarUDFImpl, Signature, Volatility,
+    ColumnarValue, Expr, ExprSchemable, ReturnFieldArgs, ScalarFunctionArgs, ScalarUDF, ScalarUDFImpl, Signature, Volatility,
 };
 use firn_manifest::ids::ColumnId;
 use firn_manifest::schema::{Column, ColumnType};
@@ -54,6 +55,81 @@ pub fn named() -> Vec<ScalarUDF> {
         .into_iter()
         .map(|(name, ty)| ScalarUDF::from(Cast::new(name, ty, sql_type(ty))))
         .collect()
+}
+
+/// Whether a function is one of [`named`].
+#[must_use]
+pub fn is_named(function: &str) -> bool {
+    matches!(function, "firn_uuid" | "firn_bytea")
+}
+
+/// The cast of a literal, done at once: a value that does not fit is an error even where no row is read.
+///
+/// # Errors
+/// Of the value.
+pub fn folded(function: &ScalarUDF, value: &ScalarValue) -> Result<Expr> {
+    let args = ScalarFunctionArgs {
+        args: vec![ColumnarValue::Scalar(value.clone())],
+        arg_fields: vec![],
+        number_rows: 1,
+        return_field: Arc::new(Field::new(function.name(), DataType::Null, true)),
+        config_options: Arc::default(),
+    };
+    match function.inner().invoke_with_args(args)? {
+        ColumnarValue::Scalar(value) => Ok(Expr::Literal(value, None)),
+        ColumnarValue::Array(array) => Ok(Expr::Literal(ScalarValue::try_from_array(&array, 0)?, None)),
+    }
+}
+
+static UUID: LazyLock<Arc<ScalarUDF>> =
+    LazyLock::new(|| Arc::new(ScalarUDF::from(Cast::new("firn_uuid", ColumnType::Uuid, sql_type(ColumnType::Uuid)))));
+
+fn is_text(ty: &DataType) -> bool {
+    matches!(ty, DataType::Utf8 | DataType::LargeUtf8 | DataType::Utf8View)
+}
+
+fn is_uuid(expr: &Expr, schema: &DFSchema) -> Result<bool> {
+    match expr {
+        Expr::Column(_) => Ok(expr.to_field(schema)?.1.metadata().get("firn.type").is_some_and(|t| t == "uuid")),
+        _ => Ok(false),
+    }
+}
+
+/// The text as a UUID is stored, so that every spelling of one compares equal.
+fn as_uuid(expr: Expr, schema: &DFSchema) -> Result<Expr> {
+    if !is_text(&expr.get_type(schema)?) {
+        return Ok(expr);
+    }
+    match &expr {
+        Expr::Literal(value, _) => folded(&UUID, value),
+        Expr::Cast(inner) if matches!(inner.expr.as_ref(), Expr::Literal(..)) => as_uuid(*inner.expr.clone(), schema),
+        _ => Ok(expr),
+    }
+}
+
+/// Both sides of a comparison; a literal that meets a UUID column is read as a UUID.
+///
+/// # Errors
+/// When a type cannot be told.
+pub fn uuids(left: Box<Expr>, right: Box<Expr>, schema: &DFSchema) -> Result<(Box<Expr>, Box<Expr>)> {
+    if is_uuid(&left, schema)? {
+        return Ok((left, Box::new(as_uuid(*right, schema)?)));
+    }
+    if is_uuid(&right, schema)? {
+        return Ok((Box::new(as_uuid(*left, schema)?), right));
+    }
+    Ok((left, right))
+}
+
+/// A list; its literals are read as UUIDs when a UUID column is looked up in it.
+///
+/// # Errors
+/// When a type cannot be told.
+pub fn uuid_list(mut list: InList, schema: &DFSchema) -> Result<InList> {
+    if is_uuid(&list.expr, schema)? {
+        list.list = list.list.into_iter().map(|e| as_uuid(e, schema)).collect::<Result<_>>()?;
+    }
+    Ok(list)
 }
 
 /// One cast.

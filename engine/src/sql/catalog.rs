@@ -81,12 +81,17 @@ impl Tables {
         }
     }
 
-    fn scan_at(&self, name: &str, at: Position, view: View) -> Option<Arc<dyn TableProvider>> {
-        let table = self.snapshot.catalog().table(name, at)?.clone();
+    fn scan(&self, name: &str, view: View) -> Option<Arc<dyn TableProvider>> {
+        let table = self.snapshot.catalog().table(name, self.at)?.clone();
         // the past cannot change any more, so only reads of the present can conflict
-        let reads = self.reads.clone().filter(|_| at >= self.snapshot.position());
-        let at = ScanAt::Position(at);
-        Some(Arc::new(FirnTable::new(self.snapshot.clone(), table, at, view, reads)))
+        let reads = self.reads.clone().filter(|_| self.at >= self.snapshot.position());
+        Some(Arc::new(FirnTable::new(self.snapshot.clone(), table, ScanAt::Position(self.at), view, reads)))
+    }
+
+    fn past(&self, name: &str, at: Position) -> Option<Arc<dyn TableProvider>> {
+        let snapshot = committed(&self.snapshot);
+        let table = snapshot.catalog().table(name, at)?.clone();
+        Some(Arc::new(FirnTable::new(snapshot, table, ScanAt::Position(at), View::Plain, None)))
     }
 
     fn history(&self, name: &str) -> Option<Arc<dyn TableProvider>> {
@@ -94,6 +99,12 @@ impl Tables {
         let reads = self.reads.clone();
         Some(Arc::new(FirnTable::new(self.snapshot.clone(), table, ScanAt::AllVersions, View::History, reads)))
     }
+}
+
+/// The snapshot without a transaction's own writes: they belong to no position yet.
+#[must_use]
+pub fn committed(snapshot: &Snapshot) -> Snapshot {
+    Snapshot { overlay: None, ..snapshot.clone() }
 }
 
 impl fmt::Debug for Tables {
@@ -118,12 +129,12 @@ impl SchemaProvider for Tables {
             return Ok(self.history(table));
         }
         if let Some((table, position)) = names::split_position(name) {
-            return Ok(self.scan_at(table, position, View::Plain));
+            return Ok(self.past(table, position));
         }
-        if let Some(found) = self.scan_at(name, self.at, View::Plain) {
+        if let Some(found) = self.scan(name, View::Plain) {
             return Ok(Some(found));
         }
-        Ok(names::split_rows(name).and_then(|table| self.scan_at(table, self.at, View::Rows)))
+        Ok(names::split_rows(name).and_then(|table| self.scan(table, View::Rows)))
     }
 
     fn table_exist(&self, name: &str) -> bool {

@@ -3,6 +3,7 @@
 //! Promises: a text that is not recognised keeps its content and gets the class code of where it arose.
 //! Never: a value is lost from a message that named it.
 
+use super::{context, names};
 use crate::error::Error;
 
 /// Prefixes that libraries put before the fact.
@@ -59,6 +60,9 @@ pub fn split_place(message: &str) -> (String, Option<(u64, u64)>) {
 #[must_use]
 pub fn not_implemented(message: &str) -> Error {
     let text = tidy(message);
+    if text.contains("nsupported CAST") || text.contains("nsupported cast") {
+        return Error::statement("42846", text.replace("unsupported CAST", "cannot cast").replace(" is not supported", ""));
+    }
     if text.contains("Unsupported ast node") || text.contains("nsupported ast") {
         return Error::unsupported("this form of the statement", "write it with plain SELECT, JOIN, WITH or VALUES");
     }
@@ -70,8 +74,7 @@ pub fn not_implemented(message: &str) -> Error {
 pub fn plan(message: &str) -> Error {
     let text = message.split("\n\nbacktrace:").next().unwrap_or(message);
     if let Some(name) = between(text, "table '", "' not found") {
-        let name = name.strip_prefix("firn.public.").unwrap_or(name);
-        return Error::statement("42P01", format!("table \"{}\" does not exist", super::names::shown(name)));
+        return no_table(name);
     }
     for (start, end) in [("Invalid function '", "'"), ("table function '", "' not found"), ("Table function '", "' not found")] {
         if let Some(name) = between(text, start, end) {
@@ -81,14 +84,6 @@ pub fn plan(message: &str) -> Error {
                 None => error,
             };
         }
-    }
-    if let Some(name) = between(text, "failed to resolve schema: ", "") {
-        return Error::statement("3F000", format!("schema \"{name}\" does not exist"))
-            .with_hint("tables are in schema public; the catalog's own are in information_schema");
-    }
-    if let Some(name) = between(text, "failed to resolve catalog: ", "") {
-        return Error::statement("3D000", format!("database \"{name}\" cannot be reached from here"))
-            .with_hint("a session sees one namespace; write the table's name without a database");
     }
     let code = if text.contains("must be in GROUP BY") || text.contains("must appear in the GROUP BY") {
         "42803"
@@ -119,6 +114,35 @@ pub fn plan(message: &str) -> Error {
         "42000"
     };
     Error::statement(code, tidy(text))
+}
+
+/// The error of a table that is not there, by its full name.
+fn no_table(full: &str) -> Error {
+    let mut parts = full.splitn(3, '.');
+    let (catalog, schema, name) = match (parts.next(), parts.next(), parts.next()) {
+        (Some(catalog), Some(schema), Some(name)) => (catalog, schema, name),
+        _ => (context::CATALOG, context::SCHEMA, full),
+    };
+    if catalog != context::CATALOG {
+        return Error::statement("3D000", format!("database \"{catalog}\" cannot be reached from here"))
+            .with_hint("a session sees one namespace; write the table's name without a database");
+    }
+    match schema {
+        context::SCHEMA => {}
+        context::INFORMATION_SCHEMA => {
+            return Error::statement("42P01", format!("table \"{schema}.{name}\" does not exist"))
+                .with_hint("information_schema has tables, columns, schemata, table_constraints, key_column_usage and views");
+        }
+        _ => {
+            return Error::statement("3F000", format!("schema \"{schema}\" does not exist"))
+                .with_hint("tables are in schema public; the catalog's own are in information_schema");
+        }
+    }
+    let error = match names::split_position(name) {
+        Some((table, position)) => format!("table \"{table}\" does not exist at position {position}"),
+        None => format!("table \"{}\" does not exist", names::shown(name)),
+    };
+    Error::statement("42P01", error)
 }
 
 /// An error of a value: bad text, out of range, a cast that cannot be.
@@ -220,7 +244,7 @@ pub fn similar<'a>(name: &str, candidates: impl Iterator<Item = &'a str>) -> Vec
             let other = candidate.to_lowercase();
             let distance = datafusion::common::utils::datafusion_strsim::levenshtein(&wanted, &other);
             let longest = wanted.chars().count().max(other.chars().count());
-            (distance * 5 <= longest * 2 || other.starts_with(&wanted)).then_some((distance, candidate))
+            (distance * 2 <= longest || other.starts_with(&wanted)).then_some((distance, candidate))
         })
         .collect();
     close.sort();

@@ -4,12 +4,15 @@
 //! Never: a name of the planner's own making (`t.a + Int64(1)`) is shown.
 
 use std::collections::HashSet;
+use std::ops::ControlFlow;
 use std::sync::Arc;
 
 use arrow::array::{RecordBatch, RecordBatchOptions};
 use arrow::datatypes::{Schema, SchemaRef};
 use futures::StreamExt;
-use sqlparser::ast::{Expr, Function, FunctionArg, FunctionArgExpr, FunctionArguments, Ident, Query, Select, SelectItem, SetExpr};
+use sqlparser::ast::{
+    Expr, Function, FunctionArg, FunctionArgExpr, FunctionArguments, Ident, Query, Select, SelectItem, SetExpr, Visit, Visitor,
+};
 
 use super::names;
 use super::resolve::folded;
@@ -47,20 +50,52 @@ fn separate(body: &mut SetExpr, names: &mut Names, first: bool) {
 fn make_unique(select: &mut Select) {
     let mut seen = HashSet::new();
     for (index, item) in select.projection.iter_mut().enumerate() {
+        if let SelectItem::UnnamedExpr(expr) = item
+            && has_subquery(expr)
+        {
+            // the planner names it after the subquery's own column, which others may be named after too
+            let shown = name_of(expr);
+            rename(item, index, &shown);
+            continue;
+        }
         let (key, shown) = match item {
-            SelectItem::UnnamedExpr(expr) => (expr.to_string(), name_of(expr)),
+            SelectItem::UnnamedExpr(expr) => (key(expr), name_of(expr)),
             SelectItem::ExprWithAlias { alias, .. } => (folded(alias), folded(alias)),
             _ => continue,
         };
         if seen.insert(key) {
             continue;
         }
-        let alias = Ident::with_quote('"', names::unique_output(index, &shown));
-        let taken = std::mem::replace(item, SelectItem::Wildcard(sqlparser::ast::WildcardAdditionalOptions::default()));
-        if let SelectItem::UnnamedExpr(expr) | SelectItem::ExprWithAlias { expr, .. } = taken {
-            *item = SelectItem::ExprWithAlias { expr, alias };
+        rename(item, index, &shown);
+    }
+}
+
+/// Gives a column a name that collides with nothing.
+fn rename(item: &mut SelectItem, index: usize, shown: &str) {
+    let alias = Ident::with_quote('"', names::unique_output(index, shown));
+    let taken = std::mem::replace(item, SelectItem::Wildcard(sqlparser::ast::WildcardAdditionalOptions::default()));
+    if let SelectItem::UnnamedExpr(expr) | SelectItem::ExprWithAlias { expr, .. } = taken {
+        *item = SelectItem::ExprWithAlias { expr, alias };
+    }
+}
+
+/// What two expressions have in common when the planner would name them alike.
+fn key(expr: &Expr) -> String {
+    match expr {
+        Expr::Identifier(_) | Expr::CompoundIdentifier(_) => name_of(expr),
+        _ => expr.to_string().to_lowercase(),
+    }
+}
+
+fn has_subquery(expr: &Expr) -> bool {
+    struct Seen;
+    impl Visitor for Seen {
+        type Break = ();
+        fn pre_visit_query(&mut self, _: &Query) -> ControlFlow<()> {
+            ControlFlow::Break(())
         }
     }
+    expr.visit(&mut Seen).is_break()
 }
 
 fn shown(item: &SelectItem) -> Option<String> {

@@ -1,5 +1,7 @@
 //! Parameters: `$1`, `$2`, … replaced by their values in the parsed statement.
 //!
+//! Numbers that only floating point can hold are marked as such on the way.
+//!
 //! Promises: a parameter is a value wherever it stands and never becomes SQL; text without a type takes the type of its
 //! place, as a literal would.
 //! Never: a statement with a parameter that was not given is run.
@@ -62,14 +64,30 @@ impl VisitorMut for Placer<'_> {
 
     fn post_visit_expr(&mut self, expr: &mut Expr) -> ControlFlow<Box<Error>> {
         let Expr::Value(value) = expr else { return ControlFlow::Continue(()) };
-        let Value::Placeholder(name) = &value.value else { return ControlFlow::Continue(()) };
         let start = value.span.start;
+        let name = match &value.value {
+            Value::Placeholder(name) => name,
+            Value::Number(digits, _) => {
+                if beyond_decimal(digits) {
+                    *expr = cast(digits.to_string(), SqlType::DoublePrecision);
+                }
+                return ControlFlow::Continue(());
+            }
+            _ => return ControlFlow::Continue(()),
+        };
         match find(name, self.params).and_then(literal) {
             Ok(new) => *expr = new,
             Err(error) => return ControlFlow::Break(Box::new(error.at(start.line, start.column))),
         }
         ControlFlow::Continue(())
     }
+}
+
+/// Whether a number is written with an exponent that no decimal type holds: such a one is a DOUBLE PRECISION.
+fn beyond_decimal(digits: &str) -> bool {
+    let Some((mantissa, exponent)) = digits.split_once(['e', 'E']) else { return false };
+    let exponent = exponent.trim_start_matches(['+', '-']).parse::<usize>().unwrap_or(usize::MAX);
+    exponent.saturating_add(mantissa.len()) > 38
 }
 
 fn cast(text: String, data_type: SqlType) -> Expr {

@@ -36,6 +36,8 @@ pub struct Statement {
     pub(crate) ast: ast::Statement,
     /// whether it reads any table in the past
     pub(crate) versions: bool,
+    /// how deep its tree can be
+    pub(crate) depth: usize,
 }
 
 impl Statement {
@@ -58,13 +60,14 @@ pub fn parse(sql: &str) -> Result<Vec<Statement>> {
     for slice in tokens.split(|t| t.token == Token::SemiColon) {
         let (Some(first), Some(last)) = (slice.first(), slice.last()) else { continue };
         let (start, end) = (first.span.start, last.span.end);
-        let (ast, versions) = parse_one(slice.to_vec(), end)?;
+        let (ast, versions, depth) = parse_one(slice.to_vec(), end)?;
         statements.push(Statement {
             sql: sql[lines.offset(start)..lines.offset(end)].to_owned(),
             line: start.line,
             column: start.column,
             ast,
             versions,
+            depth,
         });
     }
     Ok(statements)
@@ -129,8 +132,8 @@ fn tokenize(sql: &str) -> Result<Vec<TokenWithSpan>> {
     Ok(tokens)
 }
 
-fn parse_one(mut tokens: Vec<TokenWithSpan>, end: Location) -> Result<(ast::Statement, bool)> {
-    check_depth(&tokens)?;
+fn parse_one(mut tokens: Vec<TokenWithSpan>, end: Location) -> Result<(ast::Statement, bool, usize)> {
+    let depth = check_depth(&tokens)?;
     let moved = rewrite(&mut tokens);
     let mut parser = Parser::new(&FirnDialect).with_recursion_limit(RECURSION).with_tokens_with_locations(tokens);
     let parsed = parser.parse_statement().and_then(|statement| {
@@ -140,7 +143,7 @@ fn parse_one(mut tokens: Vec<TokenWithSpan>, end: Location) -> Result<(ast::Stat
     match parsed {
         Ok(mut statement) => {
             casts::normalise(&mut statement);
-            Ok((statement, moved.any))
+            Ok((statement, moved.any, depth))
         }
         Err(error) => {
             let mut error = errors::from_parser(&error);
@@ -231,9 +234,9 @@ fn plain(tokens: &mut [TokenWithSpan], at: usize) {
 
 /// Bounds the depth of the tree that the tokens can become. Brackets, CASE and runs of prefix operators nest; a chain of
 /// operators makes a level each, since the last comma and summed over what is open.
-fn check_depth(tokens: &[TokenWithSpan]) -> Result<()> {
+fn check_depth(tokens: &[TokenWithSpan]) -> Result<usize> {
     let mut open = vec![Open::default()];
-    let (mut chain, mut nest, mut run) = (0usize, 0usize, 0usize);
+    let (mut chain, mut nest, mut run, mut deepest) = (0usize, 0usize, 0usize, 0usize);
     for token in tokens {
         let word = match &token.token {
             Token::Word(word) if word.quote_style.is_none() => word.keyword,
@@ -272,11 +275,12 @@ fn check_depth(tokens: &[TokenWithSpan]) -> Result<()> {
             _ if matches!(word, Keyword::ARRAY | Keyword::INTERVAL | Keyword::EXISTS | Keyword::EXPLAIN | Keyword::ANALYZE) => run += 1,
             _ => run = 0,
         }
+        deepest = deepest.max(chain + nest + run);
         if chain > CHAIN || nest + run > NESTING {
             return Err(too_deep().at(token.span.start.line, token.span.start.column));
         }
     }
-    Ok(())
+    Ok(deepest)
 }
 
 /// Something open: a bracket, a CASE, the statement itself.

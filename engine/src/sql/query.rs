@@ -66,6 +66,15 @@ impl Query {
         Ok(Self { tables, params, facts, world, state: Arc::new(state) })
     }
 
+    /// The same view, whose plans run in one stream and so on the stack of whoever takes the rows.
+    #[must_use]
+    pub fn in_one_stream(mut self) -> Self {
+        let mut state = (*self.state).clone();
+        state.config_mut().options_mut().execution.target_partitions = 1;
+        self.state = Arc::new(state);
+        self
+    }
+
     /// The snapshot everything is read from.
     #[must_use]
     pub fn snapshot(&self) -> &Snapshot {
@@ -108,6 +117,7 @@ impl Query {
     pub fn with_batch(&self, name: &str, batch: RecordBatch) -> Self {
         let tables = self.tables.with_batch(name, batch);
         match Self::over(tables, self.params.clone(), self.facts.clone(), self.world.clone()) {
+            Ok(query) if self.state.config().target_partitions() == 1 => query.in_one_stream(),
             Ok(query) => query,
             // the same set-up has just succeeded for this very view
             Err(_) => self.clone(),

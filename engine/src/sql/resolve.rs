@@ -25,7 +25,7 @@ use crate::error::{Error, Result};
 /// another dialect.
 pub async fn resolve(statement: &mut Statement, query: &Query) -> Result<()> {
     refuse_targets(statement)?;
-    let mut found = Found::default();
+    let mut found = Found { query, versions: Vec::new(), history: false };
     if let ControlFlow::Break(error) = Visit::visit(&*statement, &mut found) {
         return Err(*error);
     }
@@ -86,17 +86,23 @@ fn refuse_targets(statement: &Statement) -> Result<()> {
 }
 
 /// Every version clause, in the order of the statement's tree.
-#[derive(Default)]
-struct Found {
+struct Found<'a> {
+    query: &'a Query,
     versions: Vec<TableVersion>,
     history: bool,
 }
 
-impl Visitor for Found {
+impl Visitor for Found<'_> {
     type Break = Box<Error>;
 
     fn pre_visit_table_factor(&mut self, factor: &TableFactor) -> ControlFlow<Box<Error>> {
         if let TableFactor::Table { name, version, args, .. } = factor {
+            if let Some(last) = last_name(name)
+                && names::split_rows(&last).is_some()
+                && self.query.snapshot().catalog().table(&last, self.query.at()).is_none()
+            {
+                return ControlFlow::Break(Box::new(self.query.no_table(&last)));
+            }
             self.history |= args.is_some() && last_name(name).as_deref() == Some(history::FUNCTION);
             match version {
                 Some(_) if args.is_some() => {

@@ -375,7 +375,7 @@ mod tests {
             (format!("SELECT sum(x) FROM {big} GROUP BY g ORDER BY g LIMIT 1"), "18446744073709551614"),
             (format!("SELECT sum(DISTINCT x) FROM {big}"), "9223372036854775808"),
             (format!("SELECT sum(x) FILTER (WHERE g = 2) FROM {big}"), "1"),
-            (format!("SELECT sum(x) OVER (ORDER BY g, x ROWS 1 PRECEDING) AS s FROM {big} ORDER BY s DESC LIMIT 1 OFFSET 1"), "18446744073709551614"),
+            (format!("SELECT sum(x) OVER (ORDER BY g, x ROWS 1 PRECEDING) AS s FROM {big} ORDER BY s DESC LIMIT 1"), "18446744073709551614"),
             ("SELECT sum(x) FROM (VALUES (1), (2)) t(x) WHERE x > 5".to_owned(), ""),
             ("SELECT arrow_typeof(sum(x::int)) FROM (VALUES (1), (2)) t(x)".to_owned(), "Int64"),
             ("SELECT sum(x) FROM (VALUES (1.5), (2.25)) t(x)".to_owned(), "3.75"),

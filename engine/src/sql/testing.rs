@@ -13,7 +13,8 @@ use crate::error::{Error, Result};
 
 /// The first column of the first row as text.
 pub async fn run(sql: &str) -> Result<String> {
-    let statement = parse::parse(sql)?.remove(0);
+    let mut statement = parse::parse(sql)?.remove(0);
+    super::params::place(&mut statement.ast, &[])?;
     let facts = Facts { now: 1_700_000_000_000_000, position: 7, user: "tester".into() };
     let schema = Arc::new(MemorySchemaProvider::new());
     let state = context::state(schema.clone(), schema, &facts, &firn_manifest::world::system())?;

@@ -108,10 +108,8 @@ async fn manifests(store: &Store, versions: &BTreeSet<Version>, report: &mut Rep
             Some((older_version, None, _)) => {
                 report.find("I6", manifest_key(*older_version), "the manifest after it cannot be checked against it");
             }
-            None if version == Version(1) => {
-                if envelope.prev != ChainHash::GENESIS {
-                    report.find("I6", &name, "the first manifest names a predecessor");
-                }
+            None if version == Version(1) && envelope.prev != ChainHash::GENESIS => {
+                report.find("I6", &name, "the first manifest names a predecessor");
             }
             None => {}
         }

@@ -1,6 +1,6 @@
 //! Batches and columns of Parquet files.
 //!
-//! Promises: a row group is read in pages, a batch at a time; a column whose type a table cannot have is named.
+//! Promises: a row group is read in pages, some rows at a time; a batch ends at its number of rows or its bytes; a column whose type a table cannot have is named.
 //! Never: a value is converted here beyond undoing an encoding; the engine casts, and refuses what does not fit.
 
 use std::fs::File;
@@ -17,7 +17,7 @@ use firn_manifest::schema::{ColumnType, TableSchema};
 use parquet::arrow::arrow_reader::{ParquetRecordBatchReader, ParquetRecordBatchReaderBuilder};
 use parquet::errors::ParquetError;
 
-use super::batch::{Batch, Batches, find_column, unknown_column};
+use super::batch::{Batch, Batches, MAX_BATCH_BYTES, find_column, unknown_column};
 use super::infer::{NewColumn, fold};
 
 fn damaged(name: &str, error: &ParquetError) -> Error {
@@ -72,9 +72,13 @@ pub fn columns(file: File, name: &str) -> Result<Vec<NewColumn>, Error> {
     Ok(out)
 }
 
+/// Rows that are decoded at a time; a batch is made of some of these.
+const STEP_ROWS: usize = 1_000;
+
 /// The batches of a Parquet file.
 pub struct ParquetBatches {
     reader: ParquetRecordBatchReader,
+    rest: Option<RecordBatch>,
     schema: Arc<Schema>,
     name: String,
     limit: usize,
@@ -89,7 +93,7 @@ impl ParquetBatches {
     /// If it cannot be read or has a column the table does not have.
     pub fn new(file: File, name: &str, table: &TableSchema, limit: u64) -> Result<(Self, u64), Error> {
         let limit = usize::try_from(limit).unwrap_or(usize::MAX);
-        let builder = open(file, name)?.with_batch_size(limit);
+        let builder = open(file, name)?.with_batch_size(limit.min(STEP_ROWS));
         let total = u64::try_from(builder.metadata().file_metadata().num_rows()).unwrap_or(0);
         let mut fields: Vec<Field> = Vec::new();
         for field in builder.schema().fields() {
@@ -101,17 +105,30 @@ impl ParquetBatches {
         }
         let schema = Arc::new(Schema::new(fields));
         let reader = builder.build().map_err(|e| damaged(name, &e))?;
-        Ok((Self { reader, schema, name: name.to_owned(), limit, ordinal: 0, rows: 0 }, total))
+        Ok((Self { reader, rest: None, schema, name: name.to_owned(), limit, ordinal: 0, rows: 0 }, total))
     }
 
     /// Rows until the batch is full; the reader may stop short of that at the end of a row group.
     fn read(&mut self) -> Result<Option<RecordBatch>, ArrowError> {
         let mut parts: Vec<RecordBatch> = Vec::new();
-        let mut rows = 0;
-        while rows < self.limit {
-            let Some(part) = self.reader.next() else { break };
-            let part = part?;
+        let (mut rows, mut bytes) = (0, 0);
+        while rows < self.limit && bytes < MAX_BATCH_BYTES {
+            let part = match self.rest.take() {
+                Some(part) => part,
+                None => match self.reader.next() {
+                    Some(part) => part?,
+                    None => break,
+                },
+            };
+            let room = self.limit - rows;
+            if part.num_rows() > room {
+                self.rest = Some(part.slice(room, part.num_rows() - room));
+            }
+            let part = part.slice(0, part.num_rows().min(room));
             rows += part.num_rows();
+            for column in part.columns() {
+                bytes += column.to_data().get_slice_memory_size()?;
+            }
             let columns: Vec<ArrayRef> =
                 part.columns().iter().zip(self.schema.fields()).map(|(c, f)| cast(c, f.data_type())).collect::<Result<_, _>>()?;
             parts.push(RecordBatch::try_new(Arc::clone(&self.schema), columns)?);
@@ -214,17 +231,17 @@ mod tests {
 
     #[test]
     fn batches_do_not_follow_row_groups() {
-        let (mut batches, total) = ParquetBatches::new(file_of(200), "f", &table(&["id", "name"]), 90).unwrap();
-        assert_eq!(total, 200);
+        let (mut batches, total) = ParquetBatches::new(file_of(3200), "f", &table(&["id", "name"]), 1500).unwrap();
+        assert_eq!(total, 3200);
         let mut sizes = Vec::new();
         let mut ids = std::collections::HashSet::new();
         while let Some(batch) = batches.next_batch().unwrap() {
             sizes.push(batch.rows.num_rows());
-            assert!(ids.insert(batch.request_id(TableId(16), 90)));
+            assert!(ids.insert(batch.request_id(TableId(16), 1500)));
         }
-        assert_eq!(sizes, [90, 90, 20]);
-        let (mut again, _) = ParquetBatches::new(file_of(200), "g", &table(&["id", "name"]), 90).unwrap();
-        assert!(ids.contains(&again.next_batch().unwrap().unwrap().request_id(TableId(16), 90)));
+        assert_eq!(sizes, [1500, 1500, 200]);
+        let (mut again, _) = ParquetBatches::new(file_of(3200), "g", &table(&["id", "name"]), 1500).unwrap();
+        assert!(ids.contains(&again.next_batch().unwrap().unwrap().request_id(TableId(16), 1500)));
     }
 
     #[test]

@@ -82,8 +82,9 @@ impl Totals {
             );
         }
         let rate = if seconds > 0.0 { self.rows as f64 / seconds } else { 0.0 };
+        let rate = if rate < 10.0 { format!("{rate:.1}") } else { format!("{rate:.0}") };
         let mut line = format!(
-            "{table}: {} loaded in {}, {} in {seconds:.1} s, {rate:.0} rows/s, position {}",
+            "{table}: {} loaded in {}, {} in {seconds:.1} s, {rate} rows/s, position {}",
             rows(self.rows),
             batches(self.batches),
             HumanBytes(self.bytes),
@@ -109,7 +110,7 @@ mod tests {
     fn the_summary_tells_new_from_old() {
         let mut totals = Totals { rows: 10, batches: 1, bytes: 2048, position: 3, ..Totals::default() };
         let line = totals.line("t", Duration::from_secs(2));
-        assert!(line.contains("10 rows loaded in 1 batch") && line.contains("5 rows/s, position 3"), "{line}");
+        assert!(line.contains("10 rows loaded in 1 batch") && line.contains("5.0 rows/s, position 3"), "{line}");
         totals.old_batches = 2;
         totals.old_rows = 40;
         assert!(totals.line("t", Duration::from_secs(2)).contains("2 batches with 40 rows were already loaded"));

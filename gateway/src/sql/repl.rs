@@ -38,6 +38,7 @@ pub async fn run(shell: &mut Shell, uri: &str) -> Result<(), Failure> {
     let config = Config::builder().max_history_size(10_000).map_err(terminal)?.auto_add_history(false).build();
     let mut editor: Editor<Words, FileHistory> = Editor::with_config(config).map_err(terminal)?;
     editor.set_helper(Some(Words(Arc::clone(&names))));
+    shell.interrupts.at_prompt();
     let history = history_file();
     if let Some(path) = &history {
         let _ = editor.load_history(path);

@@ -10,9 +10,11 @@ use std::time::Duration;
 
 use arrow::array::RecordBatch;
 use firn_engine::session::{AsOf, Outcome, Session, Statement};
-use firn_engine::{Database, Error};
+use firn_engine::{BatchStream, Database, Error};
 use firn_manifest::world::{World, system};
 use futures::StreamExt;
+use tokio::sync::mpsc;
+use tokio::task::JoinHandle;
 
 use crate::exit::{Failure, say};
 use crate::interrupt::Interrupts;
@@ -29,8 +31,8 @@ pub struct Shell {
     pub(super) timing: bool,
     pub(super) as_of: Option<String>,
     pub(super) scripts_open: u32,
+    pub(super) interrupts: Interrupts,
     requests: RequestIds,
-    interrupts: Interrupts,
     world: Arc<dyn World>,
 }
 
@@ -143,16 +145,18 @@ async fn write_answer(
     let mut render = renderer(format, expanded);
     let mut rows = outcome.rows_affected;
     let mut query = false;
-    if let Some(mut stream) = outcome.rows.take() {
+    if let Some(stream) = outcome.rows.take() {
         query = !["INSERT", "UPDATE", "DELETE"].iter().any(|word| outcome.tag.starts_with(word));
-        let mut next = stream.next().await.transpose()?;
+        let mut taken = Taken::from(stream);
+        let mut next = taken.rows.recv().await.transpose()?;
         render.begin(&outcome.schema, out)?;
         rows = 0;
         while let Some(batch) = next {
             rows += batch.num_rows() as u64;
             render.batch(&batch, out)?;
-            next = stream.next().await.transpose()?;
+            next = taken.rows.recv().await.transpose()?;
         }
+        taken.complete().await?;
     }
     let tally = outcome.tally.summary();
     let summary = Summary {
@@ -167,6 +171,39 @@ async fn write_answer(
     let line = render.end(&summary, out)?;
     out.flush()?;
     Ok((summary, line))
+}
+
+/// Rows computed on another thread, so that work between two batches never keeps Ctrl-C waiting.
+struct Taken {
+    rows: mpsc::Receiver<Result<RecordBatch, Error>>,
+    work: JoinHandle<()>,
+}
+
+impl From<BatchStream> for Taken {
+    fn from(mut stream: BatchStream) -> Self {
+        let (send, rows) = mpsc::channel(1);
+        let work = tokio::spawn(async move {
+            while let Some(batch) = stream.next().await {
+                if send.send(batch).await.is_err() {
+                    return;
+                }
+            }
+        });
+        Self { rows, work }
+    }
+}
+
+impl Taken {
+    /// The rows have ended; that they ended early by a fault is an error.
+    async fn complete(&mut self) -> Result<(), Error> {
+        (&mut self.work).await.map_err(|e| Error::internal(format!("the rows ended early: {e}")))
+    }
+}
+
+impl Drop for Taken {
+    fn drop(&mut self) {
+        self.work.abort();
+    }
 }
 
 fn timing_line(summary: &Summary, took: Duration) -> String {

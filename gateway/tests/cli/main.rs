@@ -3,7 +3,7 @@
 //! Promises: the interface that scripts rely on: flags, formats, exit codes, what stands on stdout and what on stderr.
 //! Never: anything outside of a temporary folder, nor the user's own key or history, is touched.
 
-#![allow(clippy::unwrap_used, clippy::expect_used)]
+#![allow(clippy::unwrap_used, clippy::expect_used, missing_docs)]
 
 mod load;
 mod sql;
