@@ -161,10 +161,12 @@ impl From<StoreError> for Error {
             StoreErrorKind::Unreachable => sqlstate::CONNECTION_FAILURE,
             StoreErrorKind::Full => sqlstate::DISK_FULL,
             StoreErrorKind::Refused => sqlstate::FEATURE_NOT_SUPPORTED,
-            StoreErrorKind::NotFound | StoreErrorKind::Other => sqlstate::IO_ERROR,
+            StoreErrorKind::NotFound | StoreErrorKind::Short => sqlstate::DATA_CORRUPTED,
+            StoreErrorKind::Other => sqlstate::IO_ERROR,
         };
-        // an object that the chain names and the store does not have is damage, not an outage
-        let kind = if e.kind == StoreErrorKind::NotFound { ErrorKind::Integrity } else { ErrorKind::Store };
+        // an object that the chain names and the store does not have, or has in part, is damage, not an outage
+        let damage = matches!(e.kind, StoreErrorKind::NotFound | StoreErrorKind::Short);
+        let kind = if damage { ErrorKind::Integrity } else { ErrorKind::Store };
         Self::new(kind, state, e.to_string())
     }
 }

@@ -209,12 +209,38 @@ mod tests {
     #[test]
     fn flags_are_those_of_the_interface() {
         let parse = |args: &[&str]| Cli::try_parse_from(args);
-        let sql = parse(&["firn", "sql", "memory://?ns=a", "-c", "SELECT 1", "-c", "SELECT 2", "--format", "ndjson", "--as-of", "7"]);
+        let sql = parse(&[
+            "firn",
+            "sql",
+            "memory://?ns=a",
+            "-c",
+            "SELECT 1",
+            "-c",
+            "SELECT 2",
+            "--format",
+            "ndjson",
+            "--as-of",
+            "7",
+        ]);
         assert!(matches!(sql.unwrap().command, Command::Sql(SqlArgs { commands, .. }) if commands.len() == 2));
         assert!(parse(&["firn", "sql", "memory://?ns=a", "-c", "SELECT 1", "-f", "x.sql"]).is_err());
         assert!(parse(&["firn", "sql"]).is_err());
-        let load = parse(&["firn", "load", "memory://?ns=a", "t", "a.csv", "b.csv", "--key", "a,b", "--create", "--null", "-"]);
-        assert!(matches!(load.unwrap().command, Command::Load(LoadArgs { key, files, .. }) if key.len() == 2 && files.len() == 2));
+        let load = parse(&[
+            "firn",
+            "load",
+            "memory://?ns=a",
+            "t",
+            "a.csv",
+            "b.csv",
+            "--key",
+            "a,b",
+            "--create",
+            "--null",
+            "-",
+        ]);
+        assert!(
+            matches!(load.unwrap().command, Command::Load(LoadArgs { key, files, .. }) if key.len() == 2 && files.len() == 2)
+        );
         assert!(parse(&["firn", "load", "memory://?ns=a", "t", "a.csv", "--batch-rows", "0"]).is_err());
         assert!(parse(&["firn", "demo", "--dir", "/tmp/x"]).is_ok());
     }

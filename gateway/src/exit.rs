@@ -101,7 +101,9 @@ impl fmt::Display for Failure {
             Failure::Usage(message) => write!(f, "error: {message}"),
             Failure::Output(error) => write!(f, "error: the output could not be written: {error}"),
             Failure::ReaderLeft(false) | Failure::Said(_) => Ok(()),
-            Failure::ReaderLeft(true) => f.write_str("error: the reader of the output has left; the rest of the script was not run"),
+            Failure::ReaderLeft(true) => {
+                f.write_str("error: the reader of the output has left; the rest of the script was not run")
+            }
             Failure::Interrupted(what) => write!(f, "cancelled: {what}"),
         }
     }
@@ -163,7 +165,8 @@ mod tests {
 
     #[test]
     fn an_error_tells_all_it_knows() {
-        let error = Error::statement("23505", "duplicate key").with_detail("key (1)").with_hint("take another").at(2, 7);
+        let error =
+            Error::statement("23505", "duplicate key").with_detail("key (1)").with_hint("take another").at(2, 7);
         assert_eq!(
             Failure::from(error).in_file("a.sql").to_string(),
             "ERROR: duplicate key (SQLSTATE 23505)\nAT: line 2, column 7 of a.sql\nDETAIL: key (1)\nHINT: take another"

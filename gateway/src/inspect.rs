@@ -85,7 +85,14 @@ fn describe(i: &Inspection) -> Result<String, std::fmt::Error> {
     for f in &i.files {
         let kind = f.kind.and_then(|k| serde_json::to_value(k).ok()).and_then(|k| k.as_str().map(str::to_owned));
         let (table, kind) = (known(f.table.as_ref()), known(kind));
-        writeln!(out, "  {}  {} bytes, table {table}, {kind}, {} rows, {} ended", f.name, f.size, known(f.rows), known(f.dead))?;
+        writeln!(
+            out,
+            "  {}  {} bytes, table {table}, {kind}, {} rows, {} ended",
+            f.name,
+            f.size,
+            known(f.rows),
+            known(f.dead)
+        )?;
     }
     Ok(out)
 }

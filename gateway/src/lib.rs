@@ -25,6 +25,8 @@ use interrupt::Interrupts;
 /// Planning recurses with the depth of a statement; a thread of its own gives it room.
 const STACK_BYTES: usize = 64 << 20;
 
+const SPARE_THREADS: usize = 2;
+
 /// Runs the command line of this process.
 #[must_use]
 pub fn main() -> ExitCode {
@@ -49,7 +51,13 @@ fn start(cli: Cli) -> u8 {
             return 1;
         }
     };
-    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().thread_stack_size(STACK_BYTES / 4).build();
+    let cores = std::thread::available_parallelism().map_or(2, std::num::NonZero::get);
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .enable_all()
+        // a cancelled query may hold a thread a while longer; the prompt must not wait for it
+        .worker_threads(cores + SPARE_THREADS)
+        .thread_stack_size(STACK_BYTES / 4)
+        .build();
     let runtime = match runtime {
         Ok(runtime) => runtime,
         Err(error) => {

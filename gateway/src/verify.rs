@@ -62,7 +62,11 @@ fn describe(report: &Report) -> String {
         );
     }
     if !report.orphans.is_empty() {
-        let _ = write!(text, "\n  {} objects that no version names, left by a writer that was stopped (no damage)", report.orphans.len());
+        let _ = write!(
+            text,
+            "\n  {} objects that no version names, left by a writer that was stopped (no damage)",
+            report.orphans.len()
+        );
     }
     for finding in &report.findings {
         let _ = write!(text, "\n  {}  {}: {}", finding.invariant, finding.object, finding.problem);

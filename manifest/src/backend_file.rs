@@ -39,6 +39,7 @@ impl FileBackend {
     fn error(&self, op: Op, key: &str, e: &io::Error) -> StoreError {
         let kind = match e.kind() {
             ErrorKind::NotFound => StoreErrorKind::NotFound,
+            ErrorKind::UnexpectedEof => StoreErrorKind::Short,
             ErrorKind::PermissionDenied | ErrorKind::ReadOnlyFilesystem => StoreErrorKind::Denied,
             ErrorKind::StorageFull | ErrorKind::QuotaExceeded => StoreErrorKind::Full,
             ErrorKind::InvalidInput | ErrorKind::Unsupported | ErrorKind::NotADirectory => StoreErrorKind::Refused,

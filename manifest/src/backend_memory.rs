@@ -45,7 +45,7 @@ impl Backend for MemoryBackend {
         };
         match clamp(&range, bytes.len() as u64) {
             Some(r) => Ok(bytes.slice(r.start as usize..r.end as usize)),
-            None => error(StoreErrorKind::Other, "the range begins beyond the object's end"),
+            None => error(StoreErrorKind::Short, "the range begins beyond the object's end"),
         }
     }
 

@@ -176,6 +176,9 @@ fn classify(op: Op, e: &OsError, message: &str) -> StoreErrorKind {
     if says(&["507 Insufficient Storage", "XMinioStorageFull", "QuotaExceeded"]) {
         return StoreErrorKind::Full;
     }
+    if op == Op::Get && says(&["416 Range Not Satisfiable", "416 Requested Range", "InvalidRange"]) {
+        return StoreErrorKind::Short;
+    }
     // a listing's status is not in the error's type
     if says(&["403 Forbidden", "401 Unauthorized"]) {
         return StoreErrorKind::Denied;

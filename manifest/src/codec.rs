@@ -1,12 +1,13 @@
 //! The manifest's bytes: canonical JSON, one clear envelope and one sealed section.
 //!
 //! ```text
-//! {"envelope":{…},"sealed":{"nonce":"<32 hex digits>","data":"<base64>"}}
+//! {"envelope":{…},"sealed":{"nonce":"<32 hex digits>","data":"<base64>"},"sum":"<64 hex digits>"}
 //! ```
 //!
 //! Fields in the order of the model's structs, no insignificant whitespace, nothing after the last brace. `data` is the
 //! sealed section's JSON under the object key of (manifest name, nonce), counter 0, with `"firn manifest v1"` and the
-//! envelope's bytes as AAD.
+//! envelope's bytes as AAD. `sum` is the SHA-256 of all bytes before its comma: the newest manifest, which no other names
+//! by hash yet, is found damaged without a key.
 //!
 //! Promises: a manifest has exactly one encoding, so its hash is the hash of what it says; a changed byte is refused
 //! here or changes the hash.
@@ -20,6 +21,7 @@ use serde::{Deserialize, Serialize};
 use crate::chain::{manifest_key, parse_manifest_key};
 use crate::crypto::KeyRing;
 use crate::error::Error;
+use crate::ids::ChainHash;
 use crate::model::{Envelope, Sealed};
 use crate::validate;
 use crate::world::World;
@@ -29,6 +31,13 @@ pub const MAX_SIZE: usize = 256 << 20;
 
 /// The start of the sealed section's AAD; the envelope's bytes follow.
 pub const MANIFEST_AAD: &[u8] = b"firn manifest v1";
+
+/// What stands before the sum's digits.
+const SUM_HEAD: &[u8] = b",\"sum\":\"";
+/// What stands after them.
+const SUM_TAIL: &[u8] = b"\"}";
+/// Bytes of the sum with what stands around it.
+const SUM_LEN: usize = SUM_HEAD.len() + 64 + SUM_TAIL.len();
 
 /// A sealed section that was not opened yet.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -74,7 +83,7 @@ pub fn encode(envelope: &Envelope, sealed: &Sealed, keys: &KeyRing, world: &dyn 
     world.fill(&mut nonce);
     let plain = zeroize::Zeroizing::new(json(&name, sealed)?);
     let data = key.object_key(&name, &nonce).seal(0, &aad(&json(&name, envelope)?), &plain)?;
-    let bytes = json(&name, &Outer { envelope, sealed: text(&nonce, &data) })?;
+    let bytes = whole(&name, envelope, &nonce, &data)?;
     if bytes.len() > MAX_SIZE {
         return Err(invalid(format!("{} bytes, more than {MAX_SIZE}; compact the namespace", bytes.len())));
     }
@@ -93,8 +102,12 @@ pub fn decode_envelope(bytes: &[u8], name: &str) -> Result<(Envelope, SealedByte
     if let Some(format) = other_format(bytes) {
         return Err(broken(format!("format {format} is not known to this build: use a newer firn")));
     }
-    let outer: OuterRead =
-        serde_json::from_slice(bytes).map_err(|e| broken(format!("it is not a manifest's JSON ({e}) (I6)")))?;
+    let summed = bytes.len().checked_sub(SUM_LEN).map(|at| bytes.split_at(at));
+    let Some((summed, _)) = summed.filter(|(summed, sum)| *sum == sum_of(summed)) else {
+        return Err(broken("its bytes do not add up to its sum: it was changed or cut short (I6)".to_owned()));
+    };
+    let outer: OuterRead = serde_json::from_slice(&[summed, b"}"].concat())
+        .map_err(|e| broken(format!("it is not a manifest's JSON ({e}) (I6)")))?;
     let mut nonce = [0u8; 16];
     hex::decode_to_slice(&outer.sealed.nonce, &mut nonce).map_err(|e| broken(format!("its nonce is damaged ({e})")))?;
     let data =
@@ -104,8 +117,7 @@ pub fn decode_envelope(bytes: &[u8], name: &str) -> Result<(Envelope, SealedByte
     if parse_manifest_key(name) != Some(envelope.version) {
         return Err(broken(format!("it says it is version {} (I1)", envelope.version)));
     }
-    let again = json(name, &Outer { envelope: &envelope, sealed: text(&nonce, &data) })?;
-    if again != bytes {
+    if whole(name, &envelope, &nonce, &data)? != bytes {
         return Err(broken("its bytes are not in canonical form (I6)".to_owned()));
     }
     let aad = aad(&json(name, &envelope)?);
@@ -152,6 +164,20 @@ fn other_format(bytes: &[u8]) -> Option<&str> {
     let digits = rest.iter().take(10).take_while(|b| b.is_ascii_digit()).count();
     let format = std::str::from_utf8(&rest[..digits]).ok()?;
     (!format.is_empty() && format != validate::FORMAT.to_string()).then_some(format)
+}
+
+/// The one encoding of a manifest.
+fn whole(name: &str, envelope: &Envelope, nonce: &[u8; 16], data: &[u8]) -> Result<Vec<u8>, Error> {
+    let mut bytes = json(name, &Outer { envelope, sealed: text(nonce, data) })?;
+    bytes.pop();
+    let sum = sum_of(&bytes);
+    bytes.extend_from_slice(&sum);
+    Ok(bytes)
+}
+
+/// How the sum of these bytes is written after them.
+fn sum_of(bytes: &[u8]) -> Vec<u8> {
+    [SUM_HEAD, ChainHash::of(bytes).to_string().as_bytes(), SUM_TAIL].concat()
 }
 
 fn text(nonce: &[u8; 16], data: &[u8]) -> SealedText {

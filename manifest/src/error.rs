@@ -13,6 +13,8 @@ use crate::tally::Op;
 pub enum StoreErrorKind {
     /// there is no such object
     NotFound,
+    /// the object ends before the range that was asked for: it is not the object that was written
+    Short,
     /// the credentials do not allow it (401, 403, EACCES, a read-only file system)
     Denied,
     /// the store does not answer (name, connection, time-out)
@@ -55,6 +57,7 @@ impl StoreError {
     fn next_step(&self) -> &'static str {
         match self.kind {
             StoreErrorKind::NotFound => "check the URI and that nothing but firn deletes objects there",
+            StoreErrorKind::Short => "run `firn verify` on the namespace, then restore the object from a backup",
             StoreErrorKind::Denied => {
                 "check the credentials in the environment (or the folder's owner and mode) and what they allow on this prefix"
             }
@@ -70,6 +73,7 @@ impl fmt::Display for StoreError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let what = match self.kind {
             StoreErrorKind::NotFound => "not found",
+            StoreErrorKind::Short => "too short",
             StoreErrorKind::Denied => "denied",
             StoreErrorKind::Unreachable => "the store does not answer",
             StoreErrorKind::Full => "no space left",

@@ -149,7 +149,7 @@ impl Store {
     /// Reads a range of an object. An empty range is answered without a request.
     ///
     /// # Errors
-    /// As the store says; [`StoreErrorKind::Other`] if the object is shorter than a bounded range.
+    /// As the store says; [`StoreErrorKind::Short`] if the object is shorter than a bounded range.
     pub async fn get_range(&self, key: &str, range: GetRange) -> Result<Bytes, StoreError> {
         let expected = match &range {
             GetRange::Bounded(r) if r.start >= r.end => return Ok(Bytes::new()),
@@ -163,7 +163,7 @@ impl Store {
             .await?;
         match expected {
             Some(expected) if bytes.len() as u64 != expected => Err(StoreError::new(
-                StoreErrorKind::Other,
+                StoreErrorKind::Short,
                 Op::Get,
                 &full,
                 &self.shared.backend.describe(),

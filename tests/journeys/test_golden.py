@@ -1,7 +1,7 @@
 """A namespace that an earlier build wrote: this build reads it, verifies it, replays it and writes on. Its bytes are in the repository.
 
 `tests/golden/namespace` is never regenerated while its formats are valid: a change of a format keeps reading this one and adds another beside it.
-`FIRN_MAKE_GOLDEN=1 python3 tests/run --only journeys -- -k golden` made it.
+Run as a program, this file made it.
 """
 
 from __future__ import annotations
@@ -9,8 +9,9 @@ from __future__ import annotations
 import json
 import os
 import shutil
+import tempfile
+from pathlib import Path
 
-import pytest
 from driver import REPOSITORY, Firn
 
 GOLDEN = REPOSITORY / "tests" / "golden"
@@ -30,12 +31,15 @@ PREPARE = [
     "ALTER TABLE every ADD COLUMN later INTEGER DEFAULT 5",
     "BEGIN; INSERT INTO every (id, t) VALUES (5, 'in a transaction'); DELETE FROM keyless WHERE what = 'one'; COMMIT",
 ]
+# Ends of rows that stand in files: the second flush writes a deletion vector.
 AFTER_FLUSH = [
+    *[f"UPDATE pairs SET n = n - 1 WHERE a = {a % 7} AND b = 'key {a}'" for a in range(10, 25)],
     "UPDATE pairs SET n = -1 WHERE a = 2 AND b = 'key 2'",
     "DELETE FROM every WHERE id = 4",
     "ALTER TABLE every RENAME COLUMN later TO latest",
-    "INSERT INTO keyless VALUES ('tail')",
+    "INSERT INTO keyless VALUES ('flushed')",
 ]
+TAIL = ["INSERT INTO keyless VALUES ('tail')", "UPDATE every SET v = 'tail' WHERE id = 1"]
 QUERIES = [
     "SELECT * FROM every ORDER BY id",
     "SELECT a, count(*), sum(n) FROM pairs GROUP BY a ORDER BY a",
@@ -48,18 +52,6 @@ QUERIES = [
 
 def answers(firn: Firn, uri: str) -> dict[str, str]:
     return {query: firn.sql(uri, query, flags=("--read-only", "--format", "csv")).text for query in QUERIES}
-
-
-@pytest.mark.skipif("FIRN_MAKE_GOLDEN" not in os.environ, reason="made once")
-def test_make(tmp_path):
-    assert not GOLDEN.exists(), "the golden namespace is made once"
-    firn, uri = Firn(tmp_path / "home"), f"file://{tmp_path}/store?ns=namespace"
-    firn.sql(uri, *PREPARE)
-    firn.sql(uri, *AFTER_FLUSH)
-    GOLDEN.mkdir()
-    shutil.copytree(tmp_path / "store" / "namespace", GOLDEN / "namespace")
-    shutil.copy(firn.home / "firn" / "master.key", GOLDEN / "master.key")
-    (GOLDEN / "answers.json").write_text(json.dumps(answers(firn, uri), indent=1, ensure_ascii=False) + "\n")
 
 
 def test_the_golden_namespace_still_opens(tmp_path):
@@ -75,3 +67,20 @@ def test_the_golden_namespace_still_opens(tmp_path):
     firn.sql(uri, "INSERT INTO every (id, t) VALUES (6, 'written by a later build')", "UPDATE pairs SET n = 0 WHERE a = 1")
     assert firn.value(uri, "SELECT count(*) FROM every") == "5"
     firn.verify(uri, "--replay")
+
+
+def make(folder: Path) -> None:
+    assert not GOLDEN.exists(), "the golden namespace is made once"
+    firn, uri = Firn(folder / "home"), f"file://{folder}/store?ns=namespace"
+    firn.sql(uri, *PREPARE)
+    firn.sql(uri, *AFTER_FLUSH)
+    firn.sql(uri, *TAIL)
+    GOLDEN.mkdir()
+    shutil.copytree(folder / "store" / "namespace", GOLDEN / "namespace")
+    shutil.copy(firn.home / "firn" / "master.key", GOLDEN / "master.key")
+    (GOLDEN / "answers.json").write_text(json.dumps(answers(firn, uri), indent=1, ensure_ascii=False) + "\n")
+
+
+if __name__ == "__main__":
+    with tempfile.TemporaryDirectory() as made:
+        make(Path(made))

@@ -115,7 +115,9 @@ impl Session {
     pub(super) async fn begin(&mut self, call: &Call<'_>, modes: &[TransactionMode], begin: bool) -> Result<Outcome> {
         self.block.check()?;
         if self.in_transaction() {
-            return Err(Error::statement("25001", "there is a transaction already").with_hint("COMMIT or ROLLBACK it first"));
+            return Err(
+                Error::statement("25001", "there is a transaction already").with_hint("COMMIT or ROLLBACK it first")
+            );
         }
         let read_only = modes.iter().any(|m| matches!(m, TransactionMode::AccessMode(TransactionAccessMode::ReadOnly)));
         let tag = if begin { "BEGIN" } else { "START TRANSACTION" };
@@ -137,7 +139,9 @@ impl Session {
             return Err(Error::unsupported("COMMIT AND CHAIN", "say COMMIT, then BEGIN"));
         }
         match std::mem::replace(&mut self.block, Block::None) {
-            Block::None => Err(Error::statement("25P01", "there is no transaction to commit").with_hint("say BEGIN first")),
+            Block::None => {
+                Err(Error::statement("25P01", "there is no transaction to commit").with_hint("say BEGIN first"))
+            }
             Block::Failed => Ok(call.done("ROLLBACK")),
             Block::Replay(replay) => Ok(Outcome { position: Some(replay.position), ..call.done("COMMIT") }),
             Block::Open(mut open) => {

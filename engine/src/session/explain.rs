@@ -27,12 +27,16 @@ struct How {
 
 impl Session {
     pub(super) async fn explain(&mut self, call: &Call<'_>) -> Result<Outcome> {
-        let ast::Statement::Explain { analyze, verbose, format, options, query_plan, estimate, statement, .. } = &call.statement.ast
+        let ast::Statement::Explain { analyze, verbose, format, options, query_plan, estimate, statement, .. } =
+            &call.statement.ast
         else {
             return Err(Error::internal("EXPLAIN of nothing"));
         };
         if format.is_some() || *query_plan || *estimate {
-            return Err(Error::unsupported("this form of EXPLAIN", "write EXPLAIN, EXPLAIN VERBOSE or EXPLAIN ANALYZE"));
+            return Err(Error::unsupported(
+                "this form of EXPLAIN",
+                "write EXPLAIN, EXPLAIN VERBOSE or EXPLAIN ANALYZE",
+            ));
         }
         let mut how = How { analyze: *analyze, verbose: *verbose };
         for option in options.iter().flatten() {
@@ -74,7 +78,10 @@ impl Session {
             count += batch?.num_rows();
         }
         let elapsed = world.monotonic().saturating_sub(begun);
-        lines.extend(indented(&DisplayableExecutionPlan::with_metrics(plan.as_ref()).indent(how.verbose).to_string(), ""));
+        lines.extend(indented(
+            &DisplayableExecutionPlan::with_metrics(plan.as_ref()).indent(how.verbose).to_string(),
+            "",
+        ));
         lines.push(format!("Rows: {count}"));
         lines.push(format!("Time: {:.3} ms", elapsed.as_secs_f64() * 1000.0));
         lines.extend(requests(&call.tally));
@@ -146,9 +153,12 @@ impl How {
             "analyze" => self.analyze = on,
             "verbose" => self.verbose = on,
             "costs" | "timing" | "summary" | "buffers" | "settings" | "wal" => {}
-            "format" if option.arg.as_ref().is_some_and(|a| a.to_string().eq_ignore_ascii_case("text")) => {}
+            "format" if matches!(&option.arg, Some(Expr::Identifier(i)) if i.value.eq_ignore_ascii_case("text")) => {}
             other => {
-                return Err(Error::unsupported(format!("EXPLAIN ({})", other.to_ascii_uppercase()), "write EXPLAIN (ANALYZE, VERBOSE)"));
+                return Err(Error::unsupported(
+                    format!("EXPLAIN ({})", other.to_ascii_uppercase()),
+                    "write EXPLAIN (ANALYZE, VERBOSE)",
+                ));
             }
         }
         Ok(())

@@ -78,7 +78,12 @@ impl Session {
     ///
     /// # Errors
     /// Everything that is wrong with the statement, by its SQLSTATE; errors of the rows come out of their stream.
-    pub async fn run(&mut self, statement: &Statement, params: &[ScalarValue], request_id: Option<&str>) -> Result<Outcome> {
+    pub async fn run(
+        &mut self,
+        statement: &Statement,
+        params: &[ScalarValue],
+        request_id: Option<&str>,
+    ) -> Result<Outcome> {
         let tally = Tally::new();
         let store = self.db.store().with_tally(tally.clone());
         let call = Call { statement, params, request_id, store, tally };
@@ -185,7 +190,11 @@ impl Session {
                 if let Some(show) = show::of(other)? {
                     return self.show(call, &show).await;
                 }
-                if unsupported::may_write(other) { self.write(call, other).await } else { Err(unsupported::error(other)) }
+                if unsupported::may_write(other) {
+                    self.write(call, other).await
+                } else {
+                    Err(unsupported::error(other))
+                }
             }
         }
     }

@@ -44,7 +44,7 @@ pub(super) fn error(statement: &Statement) -> Error {
             ("LOCK", "transactions are SERIALIZABLE without locks; retry on SQLSTATE 40001")
         }
         Statement::Vacuum(_) | Statement::Analyze(_) | Statement::OptimizeTable { .. } => {
-            ("VACUUM and ANALYZE", "nothing needs to be done: the compactor keeps files in order")
+            ("VACUUM and ANALYZE", "leave it away: statistics stand in the files, and ended versions are history that stays readable")
         }
         Statement::Grant(_)
         | Statement::Revoke(_)
@@ -70,12 +70,21 @@ pub(super) fn error(statement: &Statement) -> Error {
         Statement::Discard { .. } => ("DISCARD", "say RESET ALL"),
         Statement::Comment { .. } => ("COMMENT", "keep descriptions in a table of your own"),
         Statement::AlterView { .. } => ("ALTER VIEW", "write the query in WITH where it is used"),
-        other => return Error::unsupported(first_words(&other.to_string()), "see the dialect's page in docs/ for what is there"),
+        other => {
+            return Error::unsupported(
+                first_words(&other.to_string()),
+                "see the dialect's page in docs/ for what is there",
+            );
+        }
     };
     Error::unsupported(what, instead)
 }
 
 /// The statement's first words, which name it.
 fn first_words(text: &str) -> String {
-    text.split_whitespace().take_while(|w| w.chars().all(|c| c.is_ascii_uppercase())).take(3).collect::<Vec<_>>().join(" ")
+    text.split_whitespace()
+        .take_while(|w| w.chars().all(|c| c.is_ascii_uppercase()))
+        .take(3)
+        .collect::<Vec<_>>()
+        .join(" ")
 }

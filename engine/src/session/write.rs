@@ -28,12 +28,16 @@ struct Answered {
 impl Session {
     pub(super) async fn write(&mut self, call: &Call<'_>, statement: &ast::Statement) -> Result<Outcome> {
         if let Some(as_of) = self.settings.as_of {
-            return Err(Error::statement(sqlstate::READ_ONLY, format!("the session reads the past (firn.as_of = {as_of}), which cannot be changed"))
-                .with_hint("RESET firn.as_of to write"));
+            return Err(Error::statement(
+                sqlstate::READ_ONLY,
+                format!("the session reads the past (firn.as_of = {as_of}), which cannot be changed"),
+            )
+            .with_hint("RESET firn.as_of to write"));
         }
         match &mut self.block {
             Block::Open(open) if open.read_only => {
-                Err(Error::statement(sqlstate::READ_ONLY, "the transaction is READ ONLY").with_hint("begin one without READ ONLY to write"))
+                Err(Error::statement(sqlstate::READ_ONLY, "the transaction is READ ONLY")
+                    .with_hint("begin one without READ ONLY to write"))
             }
             Block::Open(_) => self.write_inside(call, statement).await,
             Block::Replay(replay) => {

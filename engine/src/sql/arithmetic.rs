@@ -18,13 +18,13 @@ use datafusion::logical_expr::expr_rewriter::NamePreserver;
 use datafusion::logical_expr::type_coercion::binary::BinaryTypeCoercer;
 use datafusion::logical_expr::utils::merge_schema;
 use datafusion::logical_expr::{
-    BinaryExpr, ColumnarValue, Expr, ExprSchemable, LogicalPlan, Operator, ReturnFieldArgs, ScalarFunctionArgs, ScalarUDF,
-    ScalarUDFImpl, Signature, Volatility,
+    BinaryExpr, ColumnarValue, Expr, ExprSchemable, LogicalPlan, Operator, ReturnFieldArgs, ScalarFunctionArgs,
+    ScalarUDF, ScalarUDFImpl, Signature, Volatility,
 };
 use datafusion::optimizer::analyzer::AnalyzerRule;
 use datafusion::physical_expr_common::datum::apply;
 
-use super::cast;
+use super::{cast, floats};
 
 /// Runs last among the analyzer's rules: types are settled, nothing is simplified yet.
 #[derive(Debug, Default)]
@@ -61,10 +61,10 @@ pub fn exact_expr(expr: Expr, schema: &DFSchema) -> Result<Transformed<Expr>> {
     expr.transform_up(|expr| {
         Ok(match expr {
             Expr::BinaryExpr(BinaryExpr { left, op, right }) if op.supports_propagation() => {
-                let (left, right) = cast::uuids(left, right, schema)?;
+                let (left, right) = cast::sides(left, right, schema)?;
                 Transformed::yes(Expr::BinaryExpr(BinaryExpr { left, op, right }))
             }
-            Expr::InList(list) => Transformed::yes(Expr::InList(cast::uuid_list(list, schema)?)),
+            Expr::InList(list) => Transformed::yes(Expr::InList(cast::list(list, schema)?)),
             Expr::BinaryExpr(BinaryExpr { left, op, right }) => {
                 if is_checked(op, &left.get_type(schema)?, &right.get_type(schema)?) {
                     Transformed::yes(chained(*left, op, *right))
@@ -79,13 +79,17 @@ pub fn exact_expr(expr: Expr, schema: &DFSchema) -> Result<Transformed<Expr>> {
                     Transformed::no(Expr::Negative(inner))
                 }
             }
-            Expr::Cast(inner) => match (cast::exact(&inner.expr.get_type(schema)?, inner.field.data_type()), *inner.expr) {
-                (Some(function), Expr::Literal(value, _)) => Transformed::yes(cast::folded(&function, &value)?),
-                (Some(function), expr) => Transformed::yes(call(&function, vec![expr])),
-                (None, expr) => Transformed::no(Expr::Cast(Cast { expr: Box::new(expr), ..inner })),
-            },
+            Expr::Cast(inner) => {
+                match (cast::exact(&inner.expr.get_type(schema)?, inner.field.data_type()), *inner.expr) {
+                    (Some(function), Expr::Literal(value, _)) => Transformed::yes(cast::folded(&function, &value)?),
+                    (Some(function), expr) => Transformed::yes(call(&function, vec![expr])),
+                    (None, expr) => Transformed::no(Expr::Cast(Cast { expr: Box::new(expr), ..inner })),
+                }
+            }
             Expr::ScalarFunction(ScalarFunction { func, args }) => match args.as_slice() {
-                [Expr::Literal(value, _)] if cast::is_named(func.name()) => Transformed::yes(cast::folded(&func, value)?),
+                [Expr::Literal(value, _)] if cast::is_named(func.name()) => {
+                    Transformed::yes(cast::folded(&func, value)?)
+                }
                 _ => Transformed::no(Expr::ScalarFunction(ScalarFunction { func, args })),
             },
             other => Transformed::no(other),
@@ -116,9 +120,11 @@ fn call(function: &Arc<ScalarUDF>, args: Vec<Expr>) -> Expr {
 fn is_checked(op: Operator, left: &DataType, right: &DataType) -> bool {
     match op {
         Operator::Plus | Operator::Minus | Operator::Multiply => {
-            (left.is_integer() && right.is_integer()) || (is_decimal(left) && is_decimal(right))
+            (left.is_integer() && right.is_integer())
+                || (is_decimal(left) && is_decimal(right))
+                || (left.is_floating() && right.is_floating())
         }
-        Operator::Divide => is_decimal(left) && is_decimal(right),
+        Operator::Divide => (is_decimal(left) && is_decimal(right)) || (left.is_floating() && right.is_floating()),
         _ => false,
     }
 }
@@ -190,13 +196,15 @@ impl ScalarUDFImpl for Checked {
             return datafusion::common::exec_err!("an operator takes two operands");
         };
         for (op, right) in self.ops.iter().zip(args) {
-            left = match op {
+            let result = match op {
                 Operator::Plus => apply(&left, &right, numeric::add),
                 Operator::Minus => apply(&left, &right, numeric::sub),
                 Operator::Multiply => apply(&left, &right, numeric::mul),
                 _ => apply(&left, &right, numeric::div),
             }?;
-            within_precision(&left)?;
+            within_precision(&result)?;
+            floats::check(*op, &left, &right, &result)?;
+            left = result;
         }
         Ok(left)
     }

@@ -50,8 +50,13 @@ impl AsOf {
     /// 22023, 22004.
     pub fn from_position(value: &ScalarValue) -> Result<Self> {
         let wrong = || {
-            Error::statement(sqlstate::INVALID_PARAMETER_VALUE, format!("AS OF POSITION takes a whole number, not {value}"))
-                .with_hint("positions are reported by every write and listed in firn_commits; for a time write AS OF TIMESTAMP")
+            Error::statement(
+                sqlstate::INVALID_PARAMETER_VALUE,
+                format!("AS OF POSITION takes a whole number, not {value}"),
+            )
+            .with_hint(
+                "positions are reported by every write and listed in firn_commits; for a time write AS OF TIMESTAMP",
+            )
         };
         if value.is_null() {
             return Err(null());
@@ -124,7 +129,9 @@ impl AsOf {
 fn within(position: Position, snapshot: &Snapshot) -> Result<Position> {
     let horizon = snapshot.horizon();
     if position < horizon {
-        return Err(bound(format!("position {position} is before the horizon: the oldest position that can be read is {horizon}")));
+        return Err(bound(format!(
+            "position {position} is before the horizon: the oldest position that can be read is {horizon}"
+        )));
     }
     Ok(position)
 }
@@ -139,7 +146,10 @@ fn null() -> Error {
 
 fn position(text: &str) -> Result<Position> {
     text.parse().map(Position).map_err(|_| {
-        Error::statement(sqlstate::INVALID_PARAMETER_VALUE, format!("\"{text}\" is not a position: it is a whole number from 0"))
+        Error::statement(
+            sqlstate::INVALID_PARAMETER_VALUE,
+            format!("\"{text}\" is not a position: it is a whole number from 0"),
+        )
     })
 }
 

@@ -10,7 +10,8 @@ use arrow::datatypes::{DataType, Field, FieldRef, TimeUnit};
 use datafusion::common::{DFSchema, Result, ScalarValue};
 use datafusion::logical_expr::expr::InList;
 use datafusion::logical_expr::{
-    ColumnarValue, Expr, ExprSchemable, ReturnFieldArgs, ScalarFunctionArgs, ScalarUDF, ScalarUDFImpl, Signature, Volatility,
+    ColumnarValue, Expr, ExprSchemable, ReturnFieldArgs, ScalarFunctionArgs, ScalarUDF, ScalarUDFImpl, Signature,
+    Volatility,
 };
 use firn_manifest::ids::ColumnId;
 use firn_manifest::schema::{Column, ColumnType};
@@ -81,53 +82,66 @@ pub fn folded(function: &ScalarUDF, value: &ScalarValue) -> Result<Expr> {
     }
 }
 
-static UUID: LazyLock<Arc<ScalarUDF>> =
-    LazyLock::new(|| Arc::new(ScalarUDF::from(Cast::new("firn_uuid", ColumnType::Uuid, sql_type(ColumnType::Uuid)))));
-
-fn is_text(ty: &DataType) -> bool {
-    matches!(ty, DataType::Utf8 | DataType::LargeUtf8 | DataType::Utf8View)
+fn named_cast(name: &'static str, ty: ColumnType) -> Arc<ScalarUDF> {
+    Arc::new(ScalarUDF::from(Cast::new(name, ty, sql_type(ty))))
 }
 
-fn is_uuid(expr: &Expr, schema: &DFSchema) -> Result<bool> {
+static UUID: LazyLock<Arc<ScalarUDF>> = LazyLock::new(|| named_cast("firn_uuid", ColumnType::Uuid));
+static BYTEA: LazyLock<Arc<ScalarUDF>> = LazyLock::new(|| named_cast("firn_bytea", ColumnType::Bytea));
+
+/// The cast that a literal needs to be compared with an expression: UUIDs have many spellings, and bytes are written
+/// in hexadecimal.
+fn reader(expr: &Expr, schema: &DFSchema) -> Result<Option<&'static Arc<ScalarUDF>>> {
+    if !matches!(expr, Expr::Column(_)) {
+        return Ok(None);
+    }
+    let (_, field) = expr.to_field(schema)?;
+    Ok(match field.data_type() {
+        DataType::Binary | DataType::LargeBinary | DataType::BinaryView => Some(&BYTEA),
+        _ if field.metadata().get("firn.type").is_some_and(|t| t == "uuid") => Some(&UUID),
+        _ => None,
+    })
+}
+
+/// The text literal in an expression, which type coercion may have wrapped.
+fn text_literal(expr: &Expr) -> Option<&ScalarValue> {
     match expr {
-        Expr::Column(_) => Ok(expr.to_field(schema)?.1.metadata().get("firn.type").is_some_and(|t| t == "uuid")),
-        _ => Ok(false),
+        Expr::Literal(value @ (ScalarValue::Utf8(_) | ScalarValue::LargeUtf8(_) | ScalarValue::Utf8View(_)), _) => {
+            Some(value)
+        }
+        Expr::Cast(inner) => text_literal(&inner.expr),
+        _ => None,
     }
 }
 
-/// The text as a UUID is stored, so that every spelling of one compares equal.
-fn as_uuid(expr: Expr, schema: &DFSchema) -> Result<Expr> {
-    if !is_text(&expr.get_type(schema)?) {
-        return Ok(expr);
-    }
-    match &expr {
-        Expr::Literal(value, _) => folded(&UUID, value),
-        Expr::Cast(inner) if matches!(inner.expr.as_ref(), Expr::Literal(..)) => as_uuid(*inner.expr.clone(), schema),
-        _ => Ok(expr),
+fn read(expr: Expr, reader: &ScalarUDF) -> Result<Expr> {
+    match text_literal(&expr) {
+        Some(value) => folded(reader, value),
+        None => Ok(expr),
     }
 }
 
-/// Both sides of a comparison; a literal that meets a UUID column is read as a UUID.
+/// Both sides of a comparison; a literal is read as what it meets.
 ///
 /// # Errors
-/// When a type cannot be told.
-pub fn uuids(left: Box<Expr>, right: Box<Expr>, schema: &DFSchema) -> Result<(Box<Expr>, Box<Expr>)> {
-    if is_uuid(&left, schema)? {
-        return Ok((left, Box::new(as_uuid(*right, schema)?)));
+/// When a type cannot be told, or of the literal.
+pub fn sides(left: Box<Expr>, right: Box<Expr>, schema: &DFSchema) -> Result<(Box<Expr>, Box<Expr>)> {
+    if let Some(reader) = reader(&left, schema)? {
+        return Ok((left, Box::new(read(*right, reader)?)));
     }
-    if is_uuid(&right, schema)? {
-        return Ok((Box::new(as_uuid(*left, schema)?), right));
+    if let Some(reader) = reader(&right, schema)? {
+        return Ok((Box::new(read(*left, reader)?), right));
     }
     Ok((left, right))
 }
 
-/// A list; its literals are read as UUIDs when a UUID column is looked up in it.
+/// A list; its literals are read as what is looked up in it.
 ///
 /// # Errors
-/// When a type cannot be told.
-pub fn uuid_list(mut list: InList, schema: &DFSchema) -> Result<InList> {
-    if is_uuid(&list.expr, schema)? {
-        list.list = list.list.into_iter().map(|e| as_uuid(e, schema)).collect::<Result<_>>()?;
+/// See [`sides`].
+pub fn list(mut list: InList, schema: &DFSchema) -> Result<InList> {
+    if let Some(reader) = reader(&list.expr, schema)? {
+        list.list = list.list.into_iter().map(|e| read(e, reader)).collect::<Result<_>>()?;
     }
     Ok(list)
 }

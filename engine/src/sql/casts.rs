@@ -9,20 +9,36 @@ use std::ops::ControlFlow;
 
 use firn_manifest::schema::ColumnType;
 use sqlparser::ast::{
-    CastKind, DataType, Expr, Function, FunctionArg, FunctionArgExpr, FunctionArgumentList, FunctionArguments, Ident,
-    ObjectName, Statement, TimezoneInfo, TypedString, Value, VisitMut, VisitorMut,
+    CastKind, DataType, Expr, Fetch, Function, FunctionArg, FunctionArgExpr, FunctionArgumentList, FunctionArguments, Ident,
+    LimitClause, ObjectName, Query, Select, Statement, TimezoneInfo, TypedString, Value, VisitMut, VisitorMut,
 };
 
 use super::types;
+use crate::error::Result;
 
-/// Rewrites the casts of a statement.
-pub fn normalise(statement: &mut Statement) {
-    let _ = statement.visit(&mut Casts);
+/// How deep subqueries may nest in expressions: the planner's work doubles with each level.
+const SUBQUERIES: usize = 10;
+
+/// Rewrites a statement.
+///
+/// # Errors
+/// 54001 for subqueries that nest too deep.
+pub fn normalise(statement: &mut Statement) -> Result<()> {
+    match statement.visit(&mut Casts::default()) {
+        ControlFlow::Break(()) => Err(super::parse::too_deep()),
+        ControlFlow::Continue(()) => Ok(()),
+    }
 }
 
-/// Rewrites the casts of an expression.
-pub fn normalise_expr(expr: &mut Expr) {
-    let _ = expr.visit(&mut Casts);
+/// Rewrites an expression.
+///
+/// # Errors
+/// See [`normalise`].
+pub fn normalise_expr(expr: &mut Expr) -> Result<()> {
+    match expr.visit(&mut Casts::default()) {
+        ControlFlow::Break(()) => Err(super::parse::too_deep()),
+        ControlFlow::Continue(()) => Ok(()),
+    }
 }
 
 /// A call of one of our functions with those arguments.
@@ -44,14 +60,66 @@ pub fn call(name: &str, args: Vec<Expr>) -> Expr {
     })
 }
 
-struct Casts;
+#[derive(Default)]
+struct Casts {
+    subqueries: usize,
+}
+
+fn is_subquery(expr: &Expr) -> bool {
+    matches!(expr, Expr::Subquery(_) | Expr::Exists { .. } | Expr::InSubquery { .. })
+}
 
 impl VisitorMut for Casts {
     type Break = ();
 
+    fn pre_visit_select(&mut self, select: &mut Select) -> ControlFlow<()> {
+        super::exists::in_projection(select);
+        ControlFlow::Continue(())
+    }
+
+    fn pre_visit_expr(&mut self, expr: &mut Expr) -> ControlFlow<()> {
+        self.subqueries += usize::from(is_subquery(expr));
+        if self.subqueries > SUBQUERIES { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
+    }
+
+    fn pre_visit_query(&mut self, query: &mut Query) -> ControlFlow<()> {
+        if let Some(Fetch { with_ties: false, percent: false, quantity }) = &query.fetch {
+            let one = || Expr::Value(Value::Number("1".to_owned(), false).into());
+            let limit = Some(quantity.clone().unwrap_or_else(one));
+            match &mut query.limit_clause {
+                None => {
+                    query.limit_clause = Some(LimitClause::LimitOffset { limit, offset: None, limit_by: vec![] });
+                    query.fetch = None;
+                }
+                Some(LimitClause::LimitOffset { limit: slot @ None, .. }) => {
+                    *slot = limit;
+                    query.fetch = None;
+                }
+                Some(_) => {}
+            }
+        }
+        ControlFlow::Continue(())
+    }
+
     fn post_visit_expr(&mut self, expr: &mut Expr) -> ControlFlow<()> {
+        self.subqueries -= usize::from(is_subquery(expr));
         match expr {
-            Expr::Cast { kind: CastKind::Cast | CastKind::DoubleColon, expr: inner, data_type, format: None, array: false } => {
+            Expr::AtTimeZone { timestamp, time_zone } => {
+                let take = |e: &mut Expr| std::mem::replace(e, Expr::Value(Value::Null.into()));
+                *expr = call("timezone", vec![take(time_zone), take(timestamp)]);
+            }
+            Expr::Function(function) => {
+                if let Some(pattern) = super::patterns::of(function) {
+                    *pattern = super::patterns::translated(pattern);
+                }
+            }
+            Expr::Cast {
+                kind: CastKind::Cast | CastKind::DoubleColon,
+                expr: inner,
+                data_type,
+                format: None,
+                array: false,
+            } => {
                 if let Some(new) = cast(inner, data_type) {
                     *expr = new;
                 }
@@ -107,7 +175,8 @@ fn cast(inner: &mut Expr, data_type: &mut DataType) -> Option<Expr> {
             None
         }
         ColumnType::Decimal { precision, scale } => {
-            *data_type = DataType::Numeric(sqlparser::ast::ExactNumberInfo::PrecisionAndScale(precision.into(), scale.into()));
+            *data_type =
+                DataType::Numeric(sqlparser::ast::ExactNumberInfo::PrecisionAndScale(precision.into(), scale.into()));
             None
         }
         _ => None,
@@ -123,7 +192,10 @@ mod tests {
     fn casts_become_calls() {
         for (sql, want) in [
             ("SELECT x::uuid", "SELECT firn_uuid(x)"),
-            ("SELECT UUID '00000000-0000-0000-0000-000000000000'", "SELECT firn_uuid('00000000-0000-0000-0000-000000000000')"),
+            (
+                "SELECT UUID '00000000-0000-0000-0000-000000000000'",
+                "SELECT firn_uuid('00000000-0000-0000-0000-000000000000')",
+            ),
             ("SELECT CAST('\\x00' AS bytea)", "SELECT firn_bytea('\\x00')"),
             ("SELECT x::varchar(3)", "SELECT left(CAST(x AS TEXT), 3)"),
             ("SELECT x::timestamptz", "SELECT x::TIMESTAMP(6) WITH TIME ZONE"),

@@ -10,19 +10,20 @@ use std::sync::{Arc, LazyLock};
 use chrono::DateTime;
 use datafusion::catalog::{CatalogProvider, CatalogProviderList, SchemaProvider};
 use datafusion::config::Dialect;
+use datafusion::execution::FunctionRegistry;
 use datafusion::execution::disk_manager::{DiskManagerBuilder, DiskManagerMode};
 use datafusion::execution::memory_pool::GreedyMemoryPool;
 use datafusion::execution::runtime_env::{RuntimeEnv, RuntimeEnvBuilder};
 use datafusion::execution::session_state::{SessionState, SessionStateBuilder};
-use datafusion::execution::FunctionRegistry;
 use datafusion::logical_expr::AggregateUDF;
 use datafusion::prelude::SessionConfig;
 use firn_manifest::world::World;
 
 use super::arithmetic::ExactArithmetic;
+use super::cast;
 use super::functions::{self, Facts};
 use super::sum::ExactSum;
-use super::cast;
+use super::zones::AtTimeZone;
 use crate::error::{Error, Result};
 
 /// The catalog's name.
@@ -56,7 +57,7 @@ static BASE: LazyLock<SessionState> = LazyLock::new(|| {
         .with_default_features()
         .with_analyzer_rule(Arc::new(ExactArithmetic))
         .build();
-    for function in functions::shared().into_iter().chain(cast::named()) {
+    for function in functions::shared().into_iter().chain(cast::named()).chain([AtTimeZone::udf()]) {
         let _ = state.register_udf(Arc::new(function));
     }
     let _ = state.register_udaf(Arc::new(AggregateUDF::from(ExactSum::default())));
@@ -83,7 +84,12 @@ fn config() -> SessionConfig {
 ///
 /// # Errors
 /// When a function cannot be registered.
-pub fn state(public: Arc<dyn SchemaProvider>, information: Arc<dyn SchemaProvider>, facts: &Facts, world: &Arc<dyn World>) -> Result<SessionState> {
+pub fn state(
+    public: Arc<dyn SchemaProvider>,
+    information: Arc<dyn SchemaProvider>,
+    facts: &Facts,
+    world: &Arc<dyn World>,
+) -> Result<SessionState> {
     let mut state = BASE.clone();
     state.register_catalog_list(Arc::new(OneCatalog { catalog: Arc::new(Schemas { public, information }) }));
     let props = state.execution_props_mut();

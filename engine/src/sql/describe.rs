@@ -40,7 +40,11 @@ pub fn table(query: &Query, name: &str) -> Result<RecordBatch> {
         let ty = display_name(column.ty);
         let nullable = if column.nullable { "YES" } else { "NO" };
         rows.text([Some(column.name.as_str()), Some(ty.as_str()), Some(nullable), column.default.as_deref()]);
-        let place = table.key.iter().position(|k| *k == column.id).filter(|_| table.name == COMMITS || table.row_id().is_none());
+        let place = table
+            .key
+            .iter()
+            .position(|k| *k == column.id)
+            .filter(|_| table.name == COMMITS || table.row_id().is_none());
         rows.numbers([place.and_then(|p| i32::try_from(p + 1).ok())]);
     }
     Ok(rows.finish()?)

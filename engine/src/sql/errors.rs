@@ -96,7 +96,11 @@ fn from_any(error: &(dyn std::error::Error + Send + Sync + 'static)) -> Error {
     if let Some(inner) = error.downcast_ref::<ArrowError>() {
         return from_arrow(inner);
     }
-    internal(&error.to_string())
+    let text = error.to_string();
+    if text.contains("regex parse error") {
+        return messages::execution(&text);
+    }
+    internal(&text)
 }
 
 fn from_schema(error: &SchemaError) -> Error {
@@ -124,14 +128,16 @@ fn unknown_column(field: &Column, valid: &[Column]) -> Error {
         None => field.name.clone(),
     };
     let error = Error::statement("42703", format!("column \"{shown}\" does not exist"));
-    let mut names: Vec<&str> = valid.iter().map(|c| c.name.as_str()).filter(|n| !super::names::is_internal(n)).collect();
+    let mut names: Vec<&str> =
+        valid.iter().map(|c| c.name.as_str()).filter(|n| !super::names::is_internal(n)).collect();
     names.sort_unstable();
     names.dedup();
     if names.is_empty() {
         return error;
     }
     if let Some(folded) = names.iter().find(|n| n.to_lowercase() == field.name.to_lowercase() && **n != field.name) {
-        return error.with_hint(format!("write \"{folded}\" in double quotes: without them a name is read in lower case"));
+        return error
+            .with_hint(format!("write \"{folded}\" in double quotes: without them a name is read in lower case"));
     }
     let close = messages::similar(&field.name, names.iter().copied());
     if close.is_empty() {
@@ -168,10 +174,7 @@ mod tests {
         let ours = Error::integrity("sst/x.parquet", "digest differs");
         let wrapped = DataFusionError::Shared(Arc::new(DataFusionError::Context(
             "somewhere".into(),
-            Box::new(DataFusionError::ArrowError(
-                Box::new(ArrowError::ExternalError(Box::new(external(ours)))),
-                None,
-            )),
+            Box::new(DataFusionError::ArrowError(Box::new(ArrowError::ExternalError(Box::new(external(ours)))), None)),
         )));
         let back = from_datafusion(&wrapped);
         assert_eq!(back.kind, ErrorKind::Integrity);

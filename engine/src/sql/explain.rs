@@ -4,7 +4,8 @@
 //! Never: anything is written or run here.
 
 use sqlparser::ast::{
-    FromTable, Ident, ObjectNamePart, Query, SetExpr, Statement, TableFactor, TableObject, TableWithJoins, UpdateTableFromKind,
+    FromTable, Ident, ObjectNamePart, Query, SetExpr, Statement, TableFactor, TableObject, TableWithJoins,
+    UpdateTableFromKind,
 };
 
 use super::names::ROWS;
@@ -27,27 +28,33 @@ pub fn sources(statement: &Statement) -> Result<(String, Option<Query>)> {
             (format!("Insert on {name}"), source.filter(|s| !matches!(s.body.as_ref(), SetExpr::Values(_))))
         }
         Statement::Update(update) => {
-            let (Some(UpdateTableFromKind::BeforeSet(more)) | Some(UpdateTableFromKind::AfterSet(more))) = &update.from else {
-                return Ok((title("Update", &update.table), Some(over(vec![update.table.clone()], update.selection.clone())?)));
+            let (Some(UpdateTableFromKind::BeforeSet(more)) | Some(UpdateTableFromKind::AfterSet(more))) = &update.from
+            else {
+                return Ok((
+                    title("Update", &update.table),
+                    Some(over(vec![update.table.clone()], update.selection.clone())?),
+                ));
             };
             let tables = std::iter::once(&update.table).chain(more).cloned().collect();
             (title("Update", &update.table), Some(over(tables, update.selection.clone())?))
         }
         Statement::Delete(delete) => {
             let (FromTable::WithFromKeyword(from) | FromTable::WithoutKeyword(from)) = &delete.from;
-            let Some(table) = from.first() else { return Err(Error::unsupported("this DELETE", "write DELETE FROM table")) };
+            let Some(table) = from.first() else {
+                return Err(Error::unsupported("this DELETE", "write DELETE FROM table"));
+            };
             let tables = from.iter().chain(delete.using.iter().flatten()).cloned().collect();
             (title("Delete", table), Some(over(tables, delete.selection.clone())?))
         }
-        Statement::CreateTable(create) => {
-            (format!("Create table {}", create.name), create.query.as_deref().cloned())
-        }
+        Statement::CreateTable(create) => (format!("Create table {}", create.name), create.query.as_deref().cloned()),
         Statement::AlterTable(alter) => (format!("Alter table {}", alter.name), None),
         Statement::Drop { names, .. } => {
             let names: Vec<String> = names.iter().map(ToString::to_string).collect();
             (format!("Drop {}", names.join(", ")), None)
         }
-        other => return Err(Error::unsupported(format!("EXPLAIN of {other}"), "explain a SELECT, INSERT, UPDATE or DELETE")),
+        other => {
+            return Err(Error::unsupported(format!("EXPLAIN of {other}"), "explain a SELECT, INSERT, UPDATE or DELETE"));
+        }
     })
 }
 

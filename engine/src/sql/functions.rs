@@ -154,9 +154,9 @@ impl ScalarUDFImpl for Random {
     fn invoke_with_args(&self, args: ScalarFunctionArgs) -> Result<ColumnarValue> {
         let rows = 0..args.number_rows;
         let array: ArrayRef = match self.kind {
-            Chance::Uuid => Arc::new(StringViewArray::from_iter_values(
-                rows.map(|_| new_uuid(self.world.as_ref()).to_string()),
-            )),
+            Chance::Uuid => {
+                Arc::new(StringViewArray::from_iter_values(rows.map(|_| new_uuid(self.world.as_ref()).to_string())))
+            }
             Chance::Number => Arc::new(Float64Array::from_iter_values(rows.map(|_| self.unit()))),
         };
         Ok(ColumnarValue::Array(array))

@@ -63,7 +63,15 @@ impl Information {
                 rows
             }
             "table_constraints" => {
-                let names = ["constraint_catalog", "constraint_schema", "constraint_name", "table_catalog", "table_schema", "table_name", "constraint_type"];
+                let names = [
+                    "constraint_catalog",
+                    "constraint_schema",
+                    "constraint_name",
+                    "table_catalog",
+                    "table_schema",
+                    "table_name",
+                    "constraint_type",
+                ];
                 let mut rows = Rows::new(&names, &[]);
                 for table in keyed(&tables) {
                     let key = format!("{}_pkey", table.name);
@@ -73,13 +81,29 @@ impl Information {
                 rows
             }
             "key_column_usage" => {
-                let names = ["constraint_catalog", "constraint_schema", "constraint_name", "table_catalog", "table_schema", "table_name", "column_name"];
+                let names = [
+                    "constraint_catalog",
+                    "constraint_schema",
+                    "constraint_name",
+                    "table_catalog",
+                    "table_schema",
+                    "table_name",
+                    "column_name",
+                ];
                 let mut rows = Rows::new(&names, &["ordinal_position"]);
                 for table in keyed(&tables) {
                     let key = format!("{}_pkey", table.name);
                     let (c, s) = (Some(CATALOG), Some(SCHEMA));
                     for (column, ordinal) in table.key_columns().zip(1..) {
-                        rows.text([c, s, Some(key.as_str()), c, s, Some(table.name.as_str()), Some(column.name.as_str())]);
+                        rows.text([
+                            c,
+                            s,
+                            Some(key.as_str()),
+                            c,
+                            s,
+                            Some(table.name.as_str()),
+                            Some(column.name.as_str()),
+                        ]);
                         rows.numbers([Some(ordinal)]);
                     }
                 }
@@ -113,8 +137,18 @@ fn keyed(tables: &[Arc<TableSchema>]) -> impl Iterator<Item = &Arc<TableSchema>>
 }
 
 fn columns(tables: &[Arc<TableSchema>]) -> Rows {
-    let texts = ["table_catalog", "table_schema", "table_name", "column_name", "column_default", "is_nullable", "data_type", "udt_name"];
-    let numbers = ["ordinal_position", "character_maximum_length", "numeric_precision", "numeric_scale", "datetime_precision"];
+    let texts = [
+        "table_catalog",
+        "table_schema",
+        "table_name",
+        "column_name",
+        "column_default",
+        "is_nullable",
+        "data_type",
+        "udt_name",
+    ];
+    let numbers =
+        ["ordinal_position", "character_maximum_length", "numeric_precision", "numeric_scale", "datetime_precision"];
     let mut rows = Rows::new(&texts, &numbers);
     for table in tables {
         for (column, ordinal) in table.columns.iter().filter(|c| !c.hidden).zip(1..) {

@@ -61,11 +61,20 @@ pub fn split_place(message: &str) -> (String, Option<(u64, u64)>) {
 pub fn not_implemented(message: &str) -> Error {
     let text = tidy(message);
     if text.contains("nsupported CAST") || text.contains("nsupported cast") {
-        return Error::statement("42846", text.replace("unsupported CAST", "cannot cast").replace(" is not supported", ""));
+        return Error::statement(
+            "42846",
+            text.replace("unsupported CAST", "cannot cast").replace(" is not supported", ""),
+        );
+    }
+    if text.contains("hysical plan does not support logical expression") {
+        return internal(message);
     }
     if text.contains("Unsupported ast node") || text.contains("nsupported ast") {
         return Error::unsupported("this form of the statement", "write it with plain SELECT, JOIN, WITH or VALUES");
     }
+    let text = [" is not supported yet", " not supported yet", " is not supported", " not supported"]
+        .iter()
+        .fold(text.trim_end_matches('.'), |t, end| t.strip_suffix(end).unwrap_or(t));
     Error::unsupported(text, "see the dialect's page in docs/ for what is there")
 }
 
@@ -76,7 +85,9 @@ pub fn plan(message: &str) -> Error {
     if let Some(name) = between(text, "table '", "' not found") {
         return no_table(name);
     }
-    for (start, end) in [("Invalid function '", "'"), ("table function '", "' not found"), ("Table function '", "' not found")] {
+    for (start, end) in
+        [("Invalid function '", "'"), ("table function '", "' not found"), ("Table function '", "' not found")]
+    {
         if let Some(name) = between(text, start, end) {
             let error = Error::statement("42883", format!("function {name} does not exist"));
             return match between(text, "Did you mean '", "'") {
@@ -85,9 +96,11 @@ pub fn plan(message: &str) -> Error {
             };
         }
     }
-    let code = if text.contains("must be in GROUP BY") || text.contains("must appear in the GROUP BY") {
-        "42803"
-    } else if text.contains("aggregate") && text.contains("not allowed") {
+    if text.contains("nsupported Value") {
+        return Error::unsupported("this kind of literal", "write it as a string in single quotes, or as a number");
+    }
+    let misgrouped = text.contains("must be in GROUP BY") || text.contains("must appear in the GROUP BY");
+    let code = if misgrouped || (text.contains("aggregate") && text.contains("not allowed")) {
         "42803"
     } else if text.contains("unique expression names") {
         "42701"
@@ -130,8 +143,9 @@ fn no_table(full: &str) -> Error {
     match schema {
         context::SCHEMA => {}
         context::INFORMATION_SCHEMA => {
-            return Error::statement("42P01", format!("table \"{schema}.{name}\" does not exist"))
-                .with_hint("information_schema has tables, columns, schemata, table_constraints, key_column_usage and views");
+            return Error::statement("42P01", format!("table \"{schema}.{name}\" does not exist")).with_hint(
+                "information_schema has tables, columns, schemata, table_constraints, key_column_usage and views",
+            );
         }
         _ => {
             return Error::statement("3F000", format!("schema \"{schema}\" does not exist"))
@@ -209,6 +223,9 @@ pub fn execution(message: &str) -> Error {
     }
     if lower.contains("placeholder") {
         return Error::statement("42P02", text).with_hint("give a value for each of $1, $2, …");
+    }
+    if lower.contains("unable to parse date") {
+        return Error::statement("22008", text);
     }
     if lower.contains("overflow") || lower.contains("out of range") || lower.contains("to value of") {
         return value(message);

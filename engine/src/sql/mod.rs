@@ -23,8 +23,10 @@ pub mod describe;
 pub mod dialect;
 pub mod errors;
 pub mod eval;
+pub mod exists;
 pub mod explain;
 pub mod fault;
+pub mod floats;
 pub mod functions;
 pub mod history;
 pub mod information;
@@ -36,6 +38,7 @@ pub mod names;
 pub mod output;
 pub mod params;
 pub mod parse;
+pub mod patterns;
 pub mod points;
 pub mod provider;
 pub mod query;
@@ -50,6 +53,7 @@ pub mod text;
 pub mod types;
 pub mod update;
 pub mod write;
+pub mod zones;
 
 #[cfg(test)]
 mod testing;

@@ -11,7 +11,8 @@ use arrow::array::{RecordBatch, RecordBatchOptions};
 use arrow::datatypes::{Schema, SchemaRef};
 use futures::StreamExt;
 use sqlparser::ast::{
-    Expr, Function, FunctionArg, FunctionArgExpr, FunctionArguments, Ident, Query, Select, SelectItem, SetExpr, Visit, Visitor,
+    Expr, Function, FunctionArg, FunctionArgExpr, FunctionArguments, Ident, Query, Select, SelectItem, SetExpr,
+    Statement, Visit, VisitMut, Visitor, VisitorMut,
 };
 
 use super::names;
@@ -70,6 +71,53 @@ fn make_unique(select: &mut Select) {
     }
 }
 
+/// Gives the columns of every query inside a statement their names: those of queries in FROM and WITH as PostgreSQL
+/// names them, and names of their own to those that would collide.
+pub fn settle(statement: &mut Statement) {
+    struct Settle {
+        depth: usize,
+    }
+    impl VisitorMut for Settle {
+        type Break = ();
+        fn pre_visit_query(&mut self, _: &mut Query) -> ControlFlow<()> {
+            self.depth += 1;
+            ControlFlow::Continue(())
+        }
+        fn post_visit_query(&mut self, _: &mut Query) -> ControlFlow<()> {
+            self.depth -= 1;
+            ControlFlow::Continue(())
+        }
+        fn pre_visit_select(&mut self, select: &mut Select) -> ControlFlow<()> {
+            if self.depth > 1 {
+                name_calls(select);
+            }
+            make_unique(select);
+            ControlFlow::Continue(())
+        }
+    }
+    let _ = VisitMut::visit(statement, &mut Settle { depth: 0 });
+}
+
+/// Names the columns that are computed after their function, where no other column has that name.
+fn name_calls(select: &mut Select) {
+    let names: Vec<Option<String>> = select.projection.iter().map(shown).collect();
+    for (index, item) in select.projection.iter_mut().enumerate() {
+        let SelectItem::UnnamedExpr(expr) = item else { continue };
+        let Some(Some(name)) = names.get(index) else { continue };
+        let plain = matches!(expr, Expr::Identifier(_) | Expr::CompoundIdentifier(_));
+        let alone = names.iter().flatten().filter(|n| *n == name).count() == 1;
+        if plain {
+            continue;
+        }
+        if name == "?column?" || !alone {
+            rename(item, index, name);
+            continue;
+        }
+        let taken = std::mem::replace(expr, Expr::Value(sqlparser::ast::Value::Null.into()));
+        *item = SelectItem::ExprWithAlias { expr: taken, alias: Ident::with_quote('"', name.clone()) };
+    }
+}
+
 /// Gives a column a name that collides with nothing.
 fn rename(item: &mut SelectItem, index: usize, shown: &str) {
     let alias = Ident::with_quote('"', names::unique_output(index, shown));
@@ -83,7 +131,27 @@ fn rename(item: &mut SelectItem, index: usize, shown: &str) {
 fn key(expr: &Expr) -> String {
     match expr {
         Expr::Identifier(_) | Expr::CompoundIdentifier(_) => name_of(expr),
-        _ => expr.to_string().to_lowercase(),
+        Expr::Cast { expr, .. } | Expr::Nested(expr) => key(expr),
+        _ => {
+            let mut bare = expr.clone();
+            let _ = VisitMut::visit(&mut bare, &mut WithoutCasts);
+            bare.to_string().to_lowercase()
+        }
+    }
+}
+
+/// The planner's names do not show casts.
+struct WithoutCasts;
+
+impl VisitorMut for WithoutCasts {
+    type Break = ();
+
+    fn post_visit_expr(&mut self, expr: &mut Expr) -> ControlFlow<()> {
+        if let Expr::Cast { expr: inner, .. } | Expr::Nested(inner) = expr {
+            let inner = std::mem::replace(inner.as_mut(), Expr::Value(sqlparser::ast::Value::Null.into()));
+            *expr = inner;
+        }
+        ControlFlow::Continue(())
     }
 }
 
@@ -95,7 +163,7 @@ fn has_subquery(expr: &Expr) -> bool {
             ControlFlow::Break(())
         }
     }
-    expr.visit(&mut Seen).is_break()
+    Visit::visit(expr, &mut Seen).is_break()
 }
 
 fn shown(item: &SelectItem) -> Option<String> {

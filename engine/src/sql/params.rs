@@ -107,7 +107,8 @@ pub fn literal(value: &ScalarValue) -> Result<Expr> {
     if value.is_null() {
         return Ok(Expr::Value(Value::Null.into()));
     }
-    let zone = |tz: &Option<std::sync::Arc<str>>| if tz.is_some() { TimezoneInfo::WithTimeZone } else { TimezoneInfo::None };
+    let zone =
+        |tz: &Option<std::sync::Arc<str>>| if tz.is_some() { TimezoneInfo::WithTimeZone } else { TimezoneInfo::None };
     let stamp = |micros: i64, tz: &Option<std::sync::Arc<str>>| {
         let text = format_timestamp(micros, if tz.is_some() { "+00" } else { "" });
         cast(text, SqlType::Timestamp(Some(6), zone(tz)))
@@ -129,10 +130,13 @@ pub fn literal(value: &ScalarValue) -> Result<Expr> {
         ScalarValue::TimestampMillisecond(Some(v), tz) => stamp(v.saturating_mul(1_000), tz),
         ScalarValue::TimestampSecond(Some(v), tz) => stamp(v.saturating_mul(1_000_000), tz),
         other if other.data_type().is_integer() || matches!(other.data_type(), DataType::Decimal128(..)) => {
-            let text = arrow::util::display::array_value_to_string(&other.to_array()?, 0).map_err(|e| super::errors::from_arrow(&e))?;
+            let text = arrow::util::display::array_value_to_string(&other.to_array()?, 0)
+                .map_err(|e| super::errors::from_arrow(&e))?;
             // in brackets: a minus sign is an operator, and operators bind in their own order
             Expr::Nested(Box::new(match text.strip_prefix('-') {
-                Some(rest) => Expr::UnaryOp { op: sqlparser::ast::UnaryOperator::Minus, expr: Box::new(number(rest.to_owned())) },
+                Some(rest) => {
+                    Expr::UnaryOp { op: sqlparser::ast::UnaryOperator::Minus, expr: Box::new(number(rest.to_owned())) }
+                }
                 None => return Ok(number(text)),
             }))
         }

@@ -87,7 +87,7 @@ pub fn parse_expr(sql: &str) -> Result<ast::Expr> {
     if rest.token != Token::EOF {
         return Err(Error::statement("42601", format!("syntax error: expected one expression, found {}", rest.token)));
     }
-    casts::normalise_expr(&mut expr);
+    casts::normalise_expr(&mut expr)?;
     Ok(expr)
 }
 
@@ -107,7 +107,7 @@ pub(super) fn trusted(sql: &str) -> Result<ast::Query> {
 #[must_use]
 pub fn too_deep() -> Error {
     Error::statement("54001", "the statement nests too deep")
-        .with_detail(format!("at most {NESTING} levels of nesting and chains of {CHAIN} operators are read"))
+        .with_detail(format!("at most {NESTING} levels of nesting, 10 of subqueries in expressions, and chains of {CHAIN} operators are read"))
         .with_hint("split it, use IN (…) or VALUES instead of long chains, or WITH queries instead of nesting")
 }
 
@@ -116,7 +116,11 @@ fn tokenize(sql: &str) -> Result<Vec<TokenWithSpan>> {
         let begun = e.message.to_lowercase().contains("unterminated") || e.message.contains("EOF while in");
         let message = format!("syntax error: {}", messages::lower_first(&e.message));
         let error = Error::statement("42601", message).at(e.location.line, e.location.column);
-        if begun { error.with_hint("the place given is where it begins; close it, or double a quote inside it") } else { error }
+        if begun {
+            error.with_hint("the place given is where it begins; close it, or double a quote inside it")
+        } else {
+            error
+        }
     })?;
     tokens.retain(|t| !matches!(t.token, Token::Whitespace(_)));
     for token in &tokens {
@@ -125,7 +129,8 @@ fn tokenize(sql: &str) -> Result<Vec<TokenWithSpan>> {
             && !names::is_allowed(&word.value)
         {
             let at = token.span.start;
-            let what = if word.value.is_empty() { "a name in quotes is empty" } else { "a name holds a control character" };
+            let what =
+                if word.value.is_empty() { "a name in quotes is empty" } else { "a name holds a control character" };
             return Err(Error::statement("42602", what).at(at.line, at.column));
         }
     }
@@ -142,14 +147,15 @@ fn parse_one(mut tokens: Vec<TokenWithSpan>, end: Location) -> Result<(ast::Stat
     });
     match parsed {
         Ok(mut statement) => {
-            casts::normalise(&mut statement);
+            casts::normalise(&mut statement)?;
             Ok((statement, moved.any, depth))
         }
         Err(error) => {
             let mut error = errors::from_parser(&error);
             let place = *error.at.get_or_insert((end.line, end.column));
             if error.sqlstate == "42601" && moved.places.contains(&place) {
-                error = error.with_hint("AS OF stands right after a table's name, before its alias: t AS OF POSITION 3 AS a");
+                error = error
+                    .with_hint("AS OF stands right after a table's name, before its alias: t AS OF POSITION 3 AS a");
             }
             Err(error)
         }
@@ -172,9 +178,8 @@ fn rewrite(tokens: &mut Vec<TokenWithSpan>) -> Moved {
     while i < tokens.len() {
         match keyword(tokens, i) {
             Keyword::AS if keyword(tokens, i + 1) == Keyword::OF => {
-                let standard = i >= 2
-                    && keyword(tokens, i - 1) == Keyword::SYSTEM_TIME
-                    && keyword(tokens, i - 2) == Keyword::FOR;
+                let standard =
+                    i >= 2 && keyword(tokens, i - 1) == Keyword::SYSTEM_TIME && keyword(tokens, i - 2) == Keyword::FOR;
                 let start = tokens[i].span.start;
                 match keyword(tokens, i + 2) {
                     Keyword::POSITION => {
@@ -272,7 +277,13 @@ fn check_depth(tokens: &[TokenWithSpan]) -> Result<usize> {
                     chain += 1;
                 }
             }
-            _ if matches!(word, Keyword::ARRAY | Keyword::INTERVAL | Keyword::EXISTS | Keyword::EXPLAIN | Keyword::ANALYZE) => run += 1,
+            _ if matches!(
+                word,
+                Keyword::ARRAY | Keyword::INTERVAL | Keyword::EXISTS | Keyword::EXPLAIN | Keyword::ANALYZE
+            ) =>
+            {
+                run += 1
+            }
             _ => run = 0,
         }
         deepest = deepest.max(chain + nest + run);

@@ -9,7 +9,12 @@ fn factors(sql: &str) -> Vec<TableFactor> {
     let statements = parse(sql).unwrap();
     let Ast::Query(query) = &statements[0].ast else { panic!("not a query") };
     let SetExpr::Select(select) = query.body.as_ref() else { panic!("not a select") };
-    select.from.iter().flat_map(|f| std::iter::once(&f.relation).chain(f.joins.iter().map(|j| &j.relation))).cloned().collect()
+    select
+        .from
+        .iter()
+        .flat_map(|f| std::iter::once(&f.relation).chain(f.joins.iter().map(|j| &j.relation)))
+        .cloned()
+        .collect()
 }
 
 fn version(factor: &TableFactor) -> (String, Option<String>) {
@@ -106,15 +111,23 @@ fn depth_is_bounded() {
     let types = |n: usize| format!("SELECT CAST(x AS {}INT{})", "ARRAY<".repeat(n), "> ".repeat(n));
     let calls = |n: usize| format!("SELECT {}1{}", "abs(".repeat(n), ")".repeat(n));
     let mixed = |n: usize| format!("SELECT {}1{}", "NOT ARRAY[".repeat(n), "]".repeat(n));
-    for make in [&deep as &dyn Fn(usize) -> String, &nested, &chain, &minus, &nots, &cases, &brackets, &unions, &types, &calls, &mixed] {
+    for make in [
+        &deep as &dyn Fn(usize) -> String,
+        &nested,
+        &chain,
+        &minus,
+        &nots,
+        &cases,
+        &brackets,
+        &unions,
+        &types,
+        &calls,
+        &mixed,
+    ] {
         for n in [10, 60, 500, 2_000, 50_000] {
             match parse(&make(n)) {
                 Ok(_) => assert!(n <= 500, "{}", &make(n)[..40]),
-                Err(error) => assert!(
-                    error.sqlstate == "54001" && n >= 50,
-                    "{n} {}: {error}",
-                    &make(n)[..40]
-                ),
+                Err(error) => assert!(error.sqlstate == "54001" && n >= 50, "{n} {}: {error}", &make(n)[..40]),
             }
         }
     }

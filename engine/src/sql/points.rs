@@ -131,7 +131,11 @@ mod tests {
         TableSchema {
             id: TableId(20),
             name: "t".into(),
-            columns: vec![column(1, "a", ColumnType::BigInt), column(2, "b", ColumnType::Text), column(3, "x", ColumnType::BigInt)],
+            columns: vec![
+                column(1, "a", ColumnType::BigInt),
+                column(2, "b", ColumnType::Text),
+                column(3, "x", ColumnType::BigInt),
+            ],
             key: vec![ColumnId(1), ColumnId(2)],
             next_column: ColumnId(4),
         }
@@ -141,11 +145,17 @@ mod tests {
     fn equality_and_lists_make_keys() {
         let count = |filters: &[Expr]| keys(&table(), filters).unwrap().map(|k| k.len());
         let one = col("a").eq(lit(1i64));
-        assert_eq!(count(&[one.clone()]), None);
+        assert_eq!(count(std::slice::from_ref(&one)), None);
         assert_eq!(count(&[one.clone(), col("b").eq(lit("x"))]), Some(1));
         assert_eq!(count(&[one.clone().and(lit("x").eq(col("b")))]), Some(1));
-        assert_eq!(count(&[col("a").in_list(vec![lit(1i64), lit(2i64), lit(2i64)], false), col("b").eq(lit("x"))]), Some(2));
-        assert_eq!(count(&[one.clone().or(col("a").eq(lit(9i64))), col("b").in_list(vec![lit("x"), lit("y")], false)]), Some(4));
+        assert_eq!(
+            count(&[col("a").in_list(vec![lit(1i64), lit(2i64), lit(2i64)], false), col("b").eq(lit("x"))]),
+            Some(2)
+        );
+        assert_eq!(
+            count(&[one.clone().or(col("a").eq(lit(9i64))), col("b").in_list(vec![lit("x"), lit("y")], false)]),
+            Some(4)
+        );
         assert_eq!(count(&[one.clone(), col("b").in_list(vec![lit("x")], true)]), None);
         assert_eq!(count(&[one.clone(), col("b").eq(lit(ScalarValue::Utf8(None)))]), Some(0));
         assert_eq!(count(&[one.clone().or(col("x").eq(lit(9i64))), col("b").eq(lit("x"))]), None);

@@ -21,7 +21,8 @@ use datafusion::physical_plan::execution_plan::{Boundedness, EmissionType};
 use datafusion::physical_plan::metrics::{BaselineMetrics, ExecutionPlanMetricsSet, MetricsSet, RecordOutput};
 use datafusion::physical_plan::stream::RecordBatchStreamAdapter;
 use datafusion::physical_plan::{
-    DisplayAs, DisplayFormatType, ExecutionPlan, Partitioning, PlanProperties, SendableRecordBatchStream, StatisticsArgs,
+    DisplayAs, DisplayFormatType, ExecutionPlan, Partitioning, PlanProperties, SendableRecordBatchStream,
+    StatisticsArgs,
 };
 use firn_manifest::schema::TableSchema;
 use futures::{StreamExt, TryStreamExt};
@@ -136,10 +137,9 @@ impl TableProvider for FirnTable {
         let all = self.columns();
         let (columns, schema) = match projection {
             None => (all, self.schema.clone()),
-            Some(indices) => (
-                indices.iter().filter_map(|i| all.get(*i).copied()).collect(),
-                Arc::new(self.schema.project(indices)?),
-            ),
+            Some(indices) => {
+                (indices.iter().filter_map(|i| all.get(*i).copied()).collect(), Arc::new(self.schema.project(indices)?))
+            }
         };
         let predicate = self.predicate(state, filters)?;
         let keys = points::keys(&self.table, filters).map_err(external)?;

@@ -10,9 +10,9 @@ use arrow::array::RecordBatch;
 use arrow::datatypes::SchemaRef;
 use datafusion::common::{DFSchema, ScalarValue};
 use datafusion::execution::session_state::SessionState;
+use datafusion::logical_expr::simplify::SimplifyContext;
 use datafusion::logical_expr::{Expr as Planned, LogicalPlan};
 use datafusion::optimizer::simplify_expressions::ExprSimplifier;
-use datafusion::logical_expr::simplify::SimplifyContext;
 use datafusion::physical_expr::{PhysicalExpr, create_physical_expr};
 use datafusion::physical_plan::{ExecutionPlan, execute_stream};
 use datafusion::sql::parser::Statement as DfStatement;
@@ -25,7 +25,7 @@ use sqlparser::ast::{self, Statement};
 use super::catalog::{Reads, Tables};
 use super::functions::Facts;
 use super::information::Information;
-use super::{arithmetic, context, errors, messages, names, params, parse};
+use super::{arithmetic, context, errors, messages, names, output, params, parse};
 use crate::commit::Read;
 use crate::error::{BatchStream, Error, Result};
 use crate::state::Snapshot;
@@ -181,7 +181,12 @@ impl Query {
         let coerced = simplifier.coerce(expr, schema)?;
         let exact = arithmetic::exact_expr(coerced, schema)?.data;
         let simple = simplifier.simplify(exact)?;
-        create_physical_expr(&simple, schema, props, &datafusion::logical_expr::physical_planning_context::PhysicalPlanningContext::default())
+        create_physical_expr(
+            &simple,
+            schema,
+            props,
+            &datafusion::logical_expr::physical_planning_context::PhysicalPlanningContext::default(),
+        )
     }
 
     /// The logical plan of a query.
@@ -190,6 +195,7 @@ impl Query {
     /// Everything that is wrong with the query.
     pub async fn plan(&self, mut statement: Statement) -> Result<LogicalPlan> {
         params::place(&mut statement, &self.params)?;
+        output::settle(&mut statement);
         let planned = DfStatement::Statement(Box::new(statement));
         self.state.statement_to_plan(planned).await.map_err(|e| self.explained(errors::from_datafusion(&e)))
     }
@@ -200,7 +206,8 @@ impl Query {
     /// See [`Self::plan`].
     pub async fn physical(&self, statement: Statement) -> Result<Arc<dyn ExecutionPlan>> {
         let plan = self.plan(statement).await?;
-        if !matches!(plan, LogicalPlan::Dml(_) | LogicalPlan::Ddl(_) | LogicalPlan::Copy(_) | LogicalPlan::Statement(_)) {
+        if !matches!(plan, LogicalPlan::Dml(_) | LogicalPlan::Ddl(_) | LogicalPlan::Copy(_) | LogicalPlan::Statement(_))
+        {
             return Ok(self.state.create_physical_plan(&plan).await?);
         }
         Err(Error::unsupported("this statement inside a query", "run it as a statement of its own"))

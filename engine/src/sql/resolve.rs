@@ -9,8 +9,8 @@ use std::ops::ControlFlow;
 use datafusion::common::ScalarValue;
 use firn_manifest::ids::Position;
 use sqlparser::ast::{
-    Expr, FromTable, FunctionArg, FunctionArgExpr, Ident, ObjectName, ObjectNamePart, Statement, TableAlias, TableFactor,
-    TableFunctionArgs, TableVersion, TableWithJoins, Value, Visit, VisitMut, Visitor, VisitorMut,
+    Expr, FromTable, FunctionArg, FunctionArgExpr, Ident, ObjectName, ObjectNamePart, Statement, TableAlias,
+    TableFactor, TableFunctionArgs, TableVersion, TableWithJoins, Value, Visit, VisitMut, Visitor, VisitorMut,
 };
 
 use super::asof::AsOf;
@@ -50,7 +50,10 @@ async fn position(version: &TableVersion, query: &Query) -> Result<Position> {
             AsOf::from_time(&value(expr, query).await?)?
         }
         TableVersion::Function(_) | TableVersion::Changes { .. } => {
-            return Err(Error::unsupported("this way to name a point in the past", "write AS OF TIMESTAMP or AS OF POSITION"));
+            return Err(Error::unsupported(
+                "this way to name a point in the past",
+                "write AS OF TIMESTAMP or AS OF POSITION",
+            ));
         }
     };
     as_of.resolve(query.snapshot(), query.now()).await
@@ -79,8 +82,11 @@ fn refuse_targets(statement: &Statement) -> Result<()> {
     };
     let past = |t: &&TableWithJoins| matches!(&t.relation, TableFactor::Table { version: Some(_), .. });
     if targets.iter().any(past) {
-        return Err(Error::statement("25006", "the past cannot be changed: AS OF does not go with the table that is written")
-            .with_hint("use AS OF in the WHERE clause's subqueries, or in INSERT … SELECT, to bring old values back"));
+        return Err(Error::statement(
+            "25006",
+            "the past cannot be changed: AS OF does not go with the table that is written",
+        )
+        .with_hint("use AS OF in the WHERE clause's subqueries, or in INSERT … SELECT, to bring old values back"));
     }
     Ok(())
 }
@@ -96,7 +102,12 @@ impl Visitor for Found<'_> {
     type Break = Box<Error>;
 
     fn pre_visit_table_factor(&mut self, factor: &TableFactor) -> ControlFlow<Box<Error>> {
-        if let TableFactor::Table { name, version, args, .. } = factor {
+        if let TableFactor::Table { name, version, args, sample, with_ordinality, .. } = factor {
+            if sample.is_some() || *with_ordinality {
+                let what = if sample.is_some() { "TABLESAMPLE" } else { "WITH ORDINALITY" };
+                let instead = "use WHERE random() < …, or row_number() OVER ()";
+                return ControlFlow::Break(Box::new(Error::unsupported(what, instead)));
+            }
             if let Some(last) = last_name(name)
                 && names::split_rows(&last).is_some()
                 && self.query.snapshot().catalog().table(&last, self.query.at()).is_none()
@@ -107,7 +118,10 @@ impl Visitor for Found<'_> {
             match version {
                 Some(_) if args.is_some() => {
                     let what = "AS OF with a function in FROM";
-                    return ControlFlow::Break(Box::new(Error::unsupported(what, "use it with a table, or SET firn.as_of")));
+                    return ControlFlow::Break(Box::new(Error::unsupported(
+                        what,
+                        "use it with a table, or SET firn.as_of",
+                    )));
                 }
                 Some(version) => self.versions.push(version.clone()),
                 None => {}
@@ -163,7 +177,8 @@ impl Place<'_> {
 
     fn history(&self, args: &TableFunctionArgs) -> Result<sqlparser::ast::Query> {
         let usage = || {
-            Error::statement("42883", "firn_history takes the name of one table").with_hint("write firn_history('flights')")
+            Error::statement("42883", "firn_history takes the name of one table")
+                .with_hint("write firn_history('flights')")
         };
         let [FunctionArg::Unnamed(FunctionArgExpr::Expr(arg))] = args.args.as_slice() else { return Err(usage()) };
         let name = match arg {

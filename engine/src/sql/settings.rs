@@ -36,7 +36,11 @@ const POSTGRES: [(&str, &str, &[&str]); 24] = [
     ("statement_timeout", "0", &["0"]),
     ("synchronous_commit", "on", &["on"]),
     ("timezone", "UTC", &["utc", "gmt", "etc/utc", "+00", "+00:00", "0"]),
-    ("transaction_isolation", "serializable", &["serializable", "repeatable read", "read committed", "read uncommitted"]),
+    (
+        "transaction_isolation",
+        "serializable",
+        &["serializable", "repeatable read", "read committed", "read uncommitted"],
+    ),
     ("transaction_read_only", "off", &["off"]),
 ];
 
@@ -87,7 +91,10 @@ impl Settings {
                 let (known, _, allowed) = find(name)?;
                 let given = value.trim().to_ascii_lowercase();
                 if !allowed.is_empty() && !allowed.contains(&given.as_str()) {
-                    return Err(Error::unsupported(format!("{known} = {value}"), format!("it is always one of: {}", allowed.join(", "))));
+                    return Err(Error::unsupported(
+                        format!("{known} = {value}"),
+                        format!("it is always one of: {}", allowed.join(", ")),
+                    ));
                 }
                 self.postgres.insert(known, value.to_owned());
             }
@@ -153,7 +160,11 @@ fn find(name: &str) -> Result<&'static (&'static str, &'static str, &'static [&'
         }
         let close = super::messages::similar(name, POSTGRES.iter().map(|(n, ..)| *n));
         let error = Error::statement("42704", format!("there is no setting \"{name}\""));
-        if close.is_empty() { error.with_hint("SHOW ALL lists the settings") } else { error.with_hint(format!("did you mean {}?", close.join(" or "))) }
+        if close.is_empty() {
+            error.with_hint("SHOW ALL lists the settings")
+        } else {
+            error.with_hint(format!("did you mean {}?", close.join(" or ")))
+        }
     })
 }
 
@@ -174,7 +185,9 @@ pub fn name_of(name: &ObjectName) -> String {
 fn value_of(name: &str, expr: &Expr) -> Result<String> {
     match expr {
         Expr::Value(value) => match &value.value {
-            Value::SingleQuotedString(s) | Value::DoubleQuotedString(s) | Value::EscapedStringLiteral(s) => Ok(s.clone()),
+            Value::SingleQuotedString(s) | Value::DoubleQuotedString(s) | Value::EscapedStringLiteral(s) => {
+                Ok(s.clone())
+            }
             Value::Number(n, _) => Ok(n.to_string()),
             Value::Boolean(b) => Ok(if *b { "on" } else { "off" }.to_owned()),
             Value::Null => Ok(String::new()),

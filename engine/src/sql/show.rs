@@ -48,7 +48,9 @@ pub fn of(statement: &Statement) -> Result<Option<Show>> {
             let last = name.and_then(|n| n.0.last()).and_then(|p| p.as_ident());
             match last {
                 Some(ident) => Show::Columns(folded(ident)),
-                None => return Err(Error::unsupported("SHOW COLUMNS without a table", "write SHOW COLUMNS FROM table")),
+                None => {
+                    return Err(Error::unsupported("SHOW COLUMNS without a table", "write SHOW COLUMNS FROM table"));
+                }
             }
         }
         Statement::ShowSchemas { .. } => Show::Schemas,

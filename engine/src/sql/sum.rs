@@ -61,7 +61,9 @@ impl AggregateUDFImpl for ExactSum {
             }
             DataType::Decimal256(..) | DataType::Duration(_) | DataType::Interval(_) => ty.clone(),
             other => {
-                return datafusion::common::plan_err!("No function matches the given name and argument types: sum({other})");
+                return datafusion::common::plan_err!(
+                    "No function matches the given name and argument types: sum({other})"
+                );
             }
         }])
     }
@@ -166,9 +168,9 @@ fn array(values: Vec<i128>, nulls: Option<NullBuffer>, output: &DataType) -> Res
         return Err(out_of_range());
     }
     match output {
-        DataType::Decimal128(precision, scale) => Ok(Arc::new(
-            Decimal128Array::new(values.into(), nulls).with_precision_and_scale(*precision, *scale)?,
-        )),
+        DataType::Decimal128(precision, scale) => {
+            Ok(Arc::new(Decimal128Array::new(values.into(), nulls).with_precision_and_scale(*precision, *scale)?))
+        }
         _ => {
             let narrow: Vec<i64> = values.into_iter().map(|v| i64::try_from(v).unwrap_or(0)).collect();
             Ok(Arc::new(Int64Array::new(narrow.into(), nulls)))
@@ -349,7 +351,9 @@ impl GroupsAccumulator for GroupSums {
     fn convert_to_state(&self, values: &[ArrayRef], filter: Option<&BooleanArray>) -> Result<Vec<ArrayRef>> {
         let values = only(values)?;
         let kept = match filter {
-            Some(filter) => arrow::compute::nullif(values, &arrow::compute::not(&arrow::compute::prep_null_mask_filter(filter))?)?,
+            Some(filter) => {
+                arrow::compute::nullif(values, &arrow::compute::not(&arrow::compute::prep_null_mask_filter(filter))?)?
+            }
             None => values.clone(),
         };
         Ok(vec![arrow::compute::cast(&kept, &self.output)?])
@@ -375,7 +379,10 @@ mod tests {
             (format!("SELECT sum(x) FROM {big} GROUP BY g ORDER BY g LIMIT 1"), "18446744073709551614"),
             (format!("SELECT sum(DISTINCT x) FROM {big}"), "9223372036854775808"),
             (format!("SELECT sum(x) FILTER (WHERE g = 2) FROM {big}"), "1"),
-            (format!("SELECT sum(x) OVER (ORDER BY g, x ROWS 1 PRECEDING) AS s FROM {big} ORDER BY s DESC LIMIT 1"), "18446744073709551614"),
+            (
+                format!("SELECT sum(x) OVER (ORDER BY g, x ROWS 1 PRECEDING) AS s FROM {big} ORDER BY s DESC LIMIT 1"),
+                "18446744073709551614",
+            ),
             ("SELECT sum(x) FROM (VALUES (1), (2)) t(x) WHERE x > 5".to_owned(), ""),
             ("SELECT arrow_typeof(sum(x::int)) FROM (VALUES (1), (2)) t(x)".to_owned(), "Int64"),
             ("SELECT sum(x) FROM (VALUES (1.5), (2.25)) t(x)".to_owned(), "3.75"),

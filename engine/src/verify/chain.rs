@@ -100,9 +100,13 @@ async fn manifests(store: &Store, versions: &BTreeSet<Version>, report: &mut Rep
             }
         };
         match &before {
-            Some((_, Some(older), older_hash)) => {
+            Some((older_version, Some(older), older_hash)) => {
                 if let Err(problem) = validate::follows(older, *older_hash, &envelope) {
                     report.find("I6", &name, problem);
+                }
+                // either of the two can be the one that was changed
+                if envelope.prev != *older_hash {
+                    report.find("I6", manifest_key(*older_version), format!("version {version} names another hash of it"));
                 }
             }
             Some((older_version, None, _)) => {
@@ -176,6 +180,8 @@ async fn log(
         if let Some((prev, position)) = before {
             if header.prev != prev {
                 report.find("I6", &name, "it does not name the segment before it by hash");
+                // either of the two can be the one that was changed
+                report.find("I6", segment_key(Seq(seq.0 - 1)), format!("segment {seq} names another hash of it"));
             }
             if header.first != position.next() {
                 report.find("I5", &name, format!("it begins at position {}, the one before ended at {position}", header.first));

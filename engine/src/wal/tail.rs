@@ -19,6 +19,8 @@ use crate::error::{Error, Result};
 const FIRST_WINDOW: u64 = 16;
 /// Segments asked for at once at the most.
 const WINDOW: u64 = 128;
+/// Segments a LIST beside the first window names at the most.
+const LISTED: usize = 1000;
 
 /// Replays the log into a state that nobody else sees yet.
 pub(crate) struct Tail {
@@ -45,21 +47,32 @@ impl Tail {
         }
     }
 
-    /// Applies everything that is stored after the head. The first window is asked for at once, larger ones follow
-    /// while there is more.
+    /// Applies everything that is stored after the head. The first segments are asked for beside a LIST that says how far
+    /// the log goes, so that a hole in it is never taken for its end.
     pub(crate) async fn replay(&mut self, state: &mut State, store: &Store) -> Result<()> {
         let store = store.for_cause(Cause::Replay);
+        let round = store.round();
+        let after = wal::segment_key(self.mark.seq);
+        let (segments, listed) = futures::join!(
+            fetch(&round, self.mark.seq.next(), FIRST_WINDOW),
+            round.list("wal/", Some(&after), Some(LISTED))
+        );
+        let listed = listed?.iter().filter_map(|object| wal::parse_segment_key(&object.key)).max();
+        let mut segments = segments?;
         let mut window = FIRST_WINDOW;
         loop {
-            let segments = fetch(&store, self.mark.seq.next(), window).await?;
             let more = segments.len() as u64 == window;
             for (name, bytes) in segments {
                 self.apply(state, &store, &name, bytes).await?;
             }
-            if !more {
+            if !more && listed.is_none_or(|last| last <= self.mark.seq) {
                 return Ok(());
             }
             window = (window * 4).min(WINDOW);
+            segments = fetch(&store.round(), self.mark.seq.next(), window).await?;
+            if let (true, Some(last)) = (segments.is_empty(), listed.filter(|last| *last > self.mark.seq)) {
+                return Err(hole(self.mark.seq.next(), last));
+            }
         }
     }
 
@@ -122,21 +135,34 @@ fn records_of(segment: &StoredSegment, state: &State) -> Result<Vec<CommitRecord
     Ok(records)
 }
 
-/// The segments from `first` that are stored, at most `window`, fetched side by side; stops at the first that is absent.
+/// The segments from `first` that are stored, at most `window`, fetched side by side; ends before the first that is absent.
+/// One that is absent although a later one is there was stored after it was asked for, or is lost: asked again, it tells.
 async fn fetch(store: &Store, first: Seq, window: u64) -> Result<Vec<(String, Bytes)>> {
-    let store = &store.round();
-    let answers: Vec<(String, Option<Bytes>)> = stream::iter(first.0..first.0 + window)
-        .map(|seq| {
-            let name = wal::segment_key(Seq(seq));
-            async move {
-                let bytes = store.get_optional(&name).await?;
-                Ok::<_, Error>((name, bytes))
-            }
-        })
+    let answers: Vec<(Seq, Option<Bytes>)> = stream::iter((first.0..first.0 + window).map(Seq))
+        .map(|seq| async move { Ok::<_, Error>((seq, store.get_optional(&wal::segment_key(seq)).await?)) })
         .buffered(usize::try_from(window).unwrap_or(usize::MAX))
         .try_collect()
         .await?;
-    Ok(answers.into_iter().map_while(|(name, bytes)| bytes.map(|b| (name, b))).collect())
+    let last = answers.iter().rev().find(|(_, bytes)| bytes.is_some()).map(|(seq, _)| *seq);
+    let mut found = Vec::new();
+    for (seq, bytes) in answers {
+        let Some(last) = last.filter(|last| seq <= *last) else { break };
+        let name = wal::segment_key(seq);
+        let bytes = match bytes {
+            Some(bytes) => bytes,
+            None => store.get_optional(&name).await?.ok_or_else(|| hole(seq, last))?,
+        };
+        found.push((name, bytes));
+    }
+    Ok(found)
+}
+
+/// A segment is gone although the log goes on after it.
+fn hole(missing: Seq, later: Seq) -> Error {
+    Error::integrity(
+        wal::segment_key(missing),
+        format!("it is missing, and segment {later} after it is there: the log has a hole (I5)"),
+    )
 }
 
 impl Core {
@@ -159,7 +185,7 @@ impl Core {
         self.follow_one(&mut tail, store, &next, bytes).await?;
         let mut window = FIRST_WINDOW;
         loop {
-            let segments = fetch(&probe, tail.mark.seq.next(), window).await?;
+            let segments = fetch(&probe.round(), tail.mark.seq.next(), window).await?;
             let more = segments.len() as u64 == window;
             for (name, bytes) in segments {
                 self.follow_one(&mut tail, store, &name, bytes).await?;

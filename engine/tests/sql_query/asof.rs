@@ -22,7 +22,8 @@ async fn each_reference_reads_its_own_point() {
     assert_eq!(db.rows("SELECT * FROM t AS OF POSITION 1").await, Vec::<String>::new());
     let joined = "SELECT now.id, before.v, now.v FROM t now JOIN t AS OF POSITION 2 AS before ON now.id = before.id";
     assert_eq!(db.rows(joined).await, ["1|10|11"]);
-    let three = "SELECT (SELECT sum(v) FROM t AS OF POSITION 2), (SELECT sum(v) FROM t AS OF POSITION 3 x), sum(v) FROM t";
+    let three =
+        "SELECT (SELECT sum(v) FROM t AS OF POSITION 2), (SELECT sum(v) FROM t AS OF POSITION 3 x), sum(v) FROM t";
     assert_eq!(db.rows(three).await, ["30|31|11"]);
     assert_eq!(db.rows("SELECT t.v FROM t AS OF POSITION 2 WHERE t.id = 2").await, ["20"]);
     assert_eq!(db.rows("SELECT a.v FROM public.t AS OF POSITION 2 a WHERE a.id = 2").await, ["20"]);
@@ -41,7 +42,10 @@ async fn points_are_parameters_and_times() {
     let time = db.one("SELECT CAST(committed_at AS TEXT) FROM firn_commits WHERE position = 2").await;
     assert_eq!(db.one(&format!("SELECT sum(v) FROM t AS OF TIMESTAMP '{time}'")).await, "30");
     assert_eq!(db.one(&format!("SELECT sum(v) FROM t FOR SYSTEM_TIME AS OF TIMESTAMP '{time}' AS x")).await, "30");
-    assert_eq!(db.rows_of("SELECT sum(v) FROM t AS OF TIMESTAMP $1", &[ScalarValue::from(time.as_str())]).await, ["30"]);
+    assert_eq!(
+        db.rows_of("SELECT sum(v) FROM t AS OF TIMESTAMP $1", &[ScalarValue::from(time.as_str())]).await,
+        ["30"]
+    );
     let (_, batches) = db.run("SELECT committed_at FROM firn_commits WHERE position = 3", &[]).await.unwrap();
     let stamp = ScalarValue::try_from_array(batches.iter().find(|b| b.num_rows() > 0).unwrap().column(0), 0).unwrap();
     assert_eq!(db.rows_of("SELECT sum(v) FROM t AS OF TIMESTAMP $1 + INTERVAL '0 days'", &[stamp]).await, ["31"]);

@@ -137,7 +137,9 @@ impl Db {
         for (sql, code) in cases {
             let error = self.err(sql).await;
             assert_eq!(error.sqlstate, *code, "{sql}: {error:?}");
-            for words in ["Error during planning", "DataFusion", "Arrow error", "Execution error", "This feature is not"] {
+            for words in
+                ["Error during planning", "DataFusion", "Arrow error", "Execution error", "This feature is not"]
+            {
                 assert!(!error.to_string().contains(words), "{sql}: {error}");
             }
         }

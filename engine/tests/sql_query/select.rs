@@ -19,14 +19,40 @@ async fn shop() -> Db {
 async fn joins_groups_windows_sets() {
     let mut db = shop().await;
     for (sql, want) in [
-        ("SELECT i.name, sum(s.n * i.price) FROM sale s JOIN item i ON i.id = s.id GROUP BY i.name ORDER BY 2 DESC NULLS LAST", vec!["pen|22.50", "ink|21.75", "paper|NULL"]),
-        ("SELECT i.name, s.n FROM item i LEFT JOIN sale s ON s.id = i.id AND s.n > 4 ORDER BY 1, 2", vec!["ink|NULL", "paper|NULL", "pen|5", "pen|10"]),
-        ("SELECT day, n, sum(n) OVER (ORDER BY day, id) FROM sale ORDER BY day, id LIMIT 2", vec!["2024-01-01|10|10", "2024-01-01|3|13"]),
-        ("WITH RECURSIVE c(x) AS (SELECT 1 UNION ALL SELECT x + 1 FROM c WHERE x < 4) SELECT sum(x) FROM c", vec!["10"]),
-        ("SELECT id FROM item WHERE EXISTS (SELECT 1 FROM sale s WHERE s.id = item.id AND s.n < 4) ORDER BY id", vec!["2", "3"]),
+        (
+            "SELECT i.name, sum(s.n * i.price) FROM sale s JOIN item i ON i.id = s.id GROUP BY i.name ORDER BY 2 DESC NULLS LAST",
+            vec!["pen|22.50", "ink|21.75", "paper|NULL"],
+        ),
+        (
+            "SELECT i.name, s.n FROM item i LEFT JOIN sale s ON s.id = i.id AND s.n > 4 ORDER BY 1, 2",
+            vec!["ink|NULL", "paper|NULL", "pen|5", "pen|10"],
+        ),
+        (
+            "SELECT day, n, sum(n) OVER (ORDER BY day, id) FROM sale ORDER BY day, id LIMIT 2",
+            vec!["2024-01-01|10|10", "2024-01-01|3|13"],
+        ),
+        (
+            "WITH RECURSIVE c(x) AS (SELECT 1 UNION ALL SELECT x + 1 FROM c WHERE x < 4) SELECT sum(x) FROM c",
+            vec!["10"],
+        ),
+        (
+            "SELECT id FROM item WHERE EXISTS (SELECT 1 FROM sale s WHERE s.id = item.id AND s.n < 4) ORDER BY id",
+            vec!["2", "3"],
+        ),
+        (
+            "SELECT EXISTS (SELECT 1 FROM item WHERE id = 2), NOT EXISTS (SELECT id FROM item WHERE id = 9), EXISTS (SELECT count(*) FROM item WHERE false)",
+            vec!["true|true|true"],
+        ),
+        (
+            "SELECT id, EXISTS (SELECT 1 FROM sale s WHERE s.id = item.id AND s.n > 4) AS sold FROM item ORDER BY id",
+            vec!["1|true", "2|false", "3|false"],
+        ),
         ("SELECT name FROM item WHERE id IN (SELECT id FROM sale WHERE day = '2024-01-02')", vec!["pen"]),
         ("SELECT id FROM item INTERSECT SELECT id FROM sale WHERE n > 4", vec!["1"]),
-        ("SELECT count(*), count(price), avg(price), min(name), max(at) IS NOT NULL FROM item, sale WHERE item.id = sale.id", vec!["4|3|3.416666|ink|true"]),
+        (
+            "SELECT count(*), count(price), avg(price), min(name), max(at) IS NOT NULL FROM item, sale WHERE item.id = sale.id",
+            vec!["4|3|3.416666|ink|true"],
+        ),
         ("SELECT day FROM sale GROUP BY day HAVING count(*) > 1", vec!["2024-01-01"]),
         ("SELECT DISTINCT id FROM sale ORDER BY id", vec!["1", "2", "3"]),
         ("SELECT date_trunc('month', at) = TIMESTAMPTZ '2024-01-01 00:00:00Z' FROM sale WHERE id = 2", vec!["true"]),
@@ -47,11 +73,18 @@ async fn columns_are_named_as_in_postgres() {
     let mut db = shop().await;
     for (sql, want) in [
         ("SELECT id, item.name, price AS p, \"tags\" FROM item", vec!["id", "name", "p", "tags"]),
-        ("SELECT count(*), max(id) + 1, id::text, 1, 'a' || name FROM item GROUP BY id, name", vec!["count", "?column?", "id", "?column?", "?column?"]),
-        ("SELECT 1, 1, NULL, name::uuid, 'A0EEBC999C0B4EF8BB6D6BB9BD380A11'::uuid FROM item WHERE false", vec!["?column?", "?column?", "?column?", "name", "uuid"]),
+        (
+            "SELECT count(*), max(id) + 1, id::text, 1, 'a' || name FROM item GROUP BY id, name",
+            vec!["count", "?column?", "id", "?column?", "?column?"],
+        ),
+        (
+            "SELECT 1, 1, NULL, name::uuid, 'A0EEBC999C0B4EF8BB6D6BB9BD380A11'::uuid FROM item WHERE false",
+            vec!["?column?", "?column?", "?column?", "name", "uuid"],
+        ),
         ("SELECT id, id, count(*), count(*) FROM item GROUP BY id", vec!["id", "id", "count", "count"]),
         ("SELECT upper(name), * , lower(name) FROM item", vec!["upper", "id", "name", "price", "tags", "lower"]),
         ("SELECT id AS x, name AS x FROM item", vec!["x", "x"]),
+        ("SELECT id, id::text, id::bigint + 1, id + 1 FROM item", vec!["id", "id", "?column?", "?column?"]),
         ("SELECT a.id, b.id FROM item a, item b", vec!["id", "id"]),
         ("SELECT id AS one, 2 FROM item UNION ALL SELECT 1, 1", vec!["one", "?column?"]),
         ("SELECT CASE WHEN true THEN 1 END, now() IS NULL, firn_position()", vec!["case", "?column?", "firn_position"]),
@@ -59,6 +92,12 @@ async fn columns_are_named_as_in_postgres() {
         assert_eq!(db.names(sql).await, want, "{sql}");
     }
     assert_eq!(db.rows("SELECT 1, 1, 2").await, ["1|1|2"]);
+    assert_eq!(db.rows("SELECT * FROM (SELECT 1, 1, (SELECT 2), (SELECT 2)) x").await, ["1|1|2|2"]);
+    assert_eq!(db.names("SELECT * FROM (SELECT 1, 1, count(*) FROM item) x").await, ["?column?", "?column?", "count"]);
+    assert_eq!(db.one("SELECT count + max FROM (SELECT count(*), max(id) FROM item) s").await, "6");
+    assert_eq!(db.one("WITH c AS (SELECT id, upper(name) FROM item) SELECT upper FROM c WHERE id = 1").await, "PEN");
+    db.ok("INSERT INTO item SELECT 9, 'x', 1, 1").await;
+    db.ok("DELETE FROM item WHERE id = 9").await;
     assert_eq!(db.rows("SELECT id, id FROM item ORDER BY id DESC LIMIT 1").await, ["3|3"]);
 }
 
@@ -68,9 +107,20 @@ async fn parameters_are_values() {
     let text = |s: &str| ScalarValue::from(s);
     assert_eq!(db.rows_of("SELECT name FROM item WHERE id = $1", &[ScalarValue::from(2i64)]).await, ["ink"]);
     assert_eq!(db.rows_of("SELECT name FROM item WHERE id = $1", &[text("2")]).await, ["ink"]);
-    assert_eq!(db.rows_of("SELECT name FROM item WHERE name = $1 OR $2", &[text("x' OR '1'='1"), ScalarValue::from(false)]).await, Vec::<String>::new());
-    assert_eq!(db.rows_of("SELECT $1 + $2, $3::text, $4 IS NULL", &[1i64.into(), 2i64.into(), text("z"), ScalarValue::Null]).await, ["3|z|true"]);
-    assert_eq!(db.rows_of("SELECT name FROM item ORDER BY id LIMIT $1 OFFSET $2", &[1i64.into(), 1i64.into()]).await, ["ink"]);
+    assert_eq!(
+        db.rows_of("SELECT name FROM item WHERE name = $1 OR $2", &[text("x' OR '1'='1"), ScalarValue::from(false)])
+            .await,
+        Vec::<String>::new()
+    );
+    assert_eq!(
+        db.rows_of("SELECT $1 + $2, $3::text, $4 IS NULL", &[1i64.into(), 2i64.into(), text("z"), ScalarValue::Null])
+            .await,
+        ["3|z|true"]
+    );
+    assert_eq!(
+        db.rows_of("SELECT name FROM item ORDER BY id LIMIT $1 OFFSET $2", &[1i64.into(), 1i64.into()]).await,
+        ["ink"]
+    );
     assert_eq!(db.rows_of("SELECT count(*) FROM sale WHERE day >= $1", &[text("2024-01-02")]).await, ["2"]);
     assert_eq!(db.rows_of("SELECT count(*) FROM sale WHERE at < $1", &[text("2024-01-01 10:30:00Z")]).await, ["1"]);
     assert_eq!(db.err("SELECT $1").await.sqlstate, "42P02");
@@ -85,7 +135,11 @@ async fn keys_are_read_by_point() {
         ("SELECT name FROM item WHERE id = 2", "keys=1", vec!["ink"]),
         ("SELECT name FROM item WHERE id IN (1, 3, 9) ORDER BY 1", "keys=3", vec!["paper", "pen"]),
         ("SELECT n FROM sale WHERE day = '2024-01-01' AND id = 2", "keys=1", vec!["3"]),
-        ("SELECT n FROM sale WHERE id IN (1, 2) AND day IN ('2024-01-01', '2024-01-02') ORDER BY n", "keys=4", vec!["3", "5", "10"]),
+        (
+            "SELECT n FROM sale WHERE id IN (1, 2) AND day IN ('2024-01-01', '2024-01-02') ORDER BY n",
+            "keys=4",
+            vec!["3", "5", "10"],
+        ),
         ("SELECT name FROM item WHERE id = 1 + 1", "keys=1", vec!["ink"]),
         ("SELECT name FROM item WHERE id = 2 AND name = 'pen'", "keys=1", vec![]),
         ("SELECT name FROM item WHERE id = 4000000000", "", vec![]),
@@ -120,8 +174,14 @@ async fn uuids_and_bytes() {
     .await;
     let plan = db.rows("EXPLAIN SELECT * FROM u WHERE id = 'a0eebc99-9c0b-4ef8-bb6d-6bb9bd380a11'").await.join("\n");
     assert!(plan.contains("keys=1"), "{plan}");
-    assert_eq!(db.one("SELECT encode(b, 'hex') FROM u WHERE id = 'A0EEBC999C0B4EF8BB6D6BB9BD380A11'::uuid").await, "00ff");
-    assert_eq!(db.one("SELECT encode(b, 'hex') FROM u WHERE id = '{A0EEBC99-9C0B-4EF8-BB6D-6BB9BD380A11}'").await, "00ff");
+    assert_eq!(
+        db.one("SELECT encode(b, 'hex') FROM u WHERE id = 'A0EEBC999C0B4EF8BB6D6BB9BD380A11'::uuid").await,
+        "00ff"
+    );
+    assert_eq!(
+        db.one("SELECT encode(b, 'hex') FROM u WHERE id = '{A0EEBC99-9C0B-4EF8-BB6D-6BB9BD380A11}'").await,
+        "00ff"
+    );
     assert_eq!(db.one("SELECT count(DISTINCT id) FROM u WHERE length(id::text) = 36").await, "2");
     assert_eq!(db.one("SELECT count(*) FROM u WHERE b = '\\x00ff'").await, "1");
     assert_eq!(db.err("SELECT * FROM u WHERE id = 'nonsense'").await.sqlstate, "22P02");

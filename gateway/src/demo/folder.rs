@@ -19,7 +19,10 @@ pub(super) fn prepare(dir: &Path) -> Result<PathBuf, Failure> {
     let dir = fs::canonicalize(dir).map_err(|e| failed("opened", dir, &e))?;
     let mut entries = fs::read_dir(&dir).map_err(|e| failed("read", &dir, &e))?;
     if entries.next().is_some() {
-        return Err(Failure::Usage(format!("{} is not empty: name a new or an empty folder with --dir", dir.display())));
+        return Err(Failure::Usage(format!(
+            "{} is not empty: name a new or an empty folder with --dir",
+            dir.display()
+        )));
     }
     if dir.to_str().is_none() {
         return Err(Failure::Usage(format!("{} is not UTF-8: choose another folder with --dir", dir.display())));
@@ -88,7 +91,8 @@ pub(super) fn plant(dir: &Path) -> Result<(PathBuf, PathBuf), Failure> {
     let taken = files(&stolen.join("globex/wal"))?;
     let segments = files(&store.join("acme/wal"))?;
     let nothing = || Failure::Usage("the demo found no segment to plant".to_owned());
-    let next = segments.iter().find(|path| !taken.iter().any(|t| t.file_name() == path.file_name())).ok_or_else(nothing)?;
+    let next =
+        segments.iter().find(|path| !taken.iter().any(|t| t.file_name() == path.file_name())).ok_or_else(nothing)?;
     let target = stolen.join("globex/wal").join(next.file_name().unwrap_or_default());
     fs::copy(next, &target).map_err(|e| failed("written", &target, &e))?;
     Ok((next.clone(), target))
@@ -100,7 +104,8 @@ pub(super) fn tamper(dir: &Path) -> Result<(PathBuf, usize), Failure> {
     copy(&dir.join("store"), &tampered)?;
     let size = |path: &PathBuf| fs::metadata(path).map_or(0, |m| m.len());
     let all = files(&tampered.join("acme"))?;
-    let object = all.into_iter().max_by_key(size).ok_or_else(|| Failure::Usage("the demo found no object".to_owned()))?;
+    let object =
+        all.into_iter().max_by_key(size).ok_or_else(|| Failure::Usage("the demo found no object".to_owned()))?;
     let mut bytes = fs::read(&object).map_err(|e| failed("read", &object, &e))?;
     let at = bytes.len() / 2;
     if let Some(byte) = bytes.get_mut(at) {

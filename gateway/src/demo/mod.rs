@@ -97,7 +97,10 @@ impl<'a> Demo<'a> {
             }
             return Ok(());
         }
-        Err(Failure::Usage(format!("the demo's step ended with exit code {code} instead of {expected}; the folder is {}", self.dir.display())))
+        Err(Failure::Usage(format!(
+            "the demo's step ended with exit code {code} instead of {expected}; the folder is {}",
+            self.dir.display()
+        )))
     }
 
     async fn story(&self) -> Result<(), Failure> {
@@ -116,12 +119,19 @@ impl<'a> Demo<'a> {
     async fn load(&self, acme: &str, globex: &str) -> Result<(), Failure> {
         self.title("1. Load real data: the 842 flights that left New York on 1 January 2013")?;
         let (flights, airlines) = (self.path("flights.csv"), self.path("airlines.csv"));
-        self.firn("ACME", acme, &["load", "flights", &flights, "--create", "--key", "carrier,flight", "--null", "NA"], 0).await?;
+        self.firn(
+            "ACME",
+            acme,
+            &["load", "flights", &flights, "--create", "--key", "carrier,flight", "--null", "NA"],
+            0,
+        )
+        .await?;
         self.firn("ACME", acme, &["load", "airlines", &airlines, "--create", "--key", "carrier"], 0).await?;
         self.say("The same load again is recognised, also after a crash in its middle:")?;
         self.firn("ACME", acme, &["load", "airlines", &airlines], 0).await?;
         self.say("The other tenant has a table of the same name:")?;
-        let sql = "CREATE TABLE flights (id BIGINT PRIMARY KEY, note TEXT); INSERT INTO flights VALUES (1, 'globex only')";
+        let sql =
+            "CREATE TABLE flights (id BIGINT PRIMARY KEY, note TEXT); INSERT INTO flights VALUES (1, 'globex only')";
         self.firn("GLOBEX", globex, &["sql", "-c", sql], 0).await?;
         self.title("2. Query it: joins, windows, aggregates")?;
         self.firn("ACME", acme, &["sql", "-c", DELAYS], 0).await
@@ -146,8 +156,12 @@ impl<'a> Demo<'a> {
 
     async fn isolation(&self, acme: &str) -> Result<(), Failure> {
         self.title("5. Isolation: what is stored is ciphertext, bound to its tenant")?;
-        let hits = folder::files_that_contain(&self.dir.join("store"), &["tailnum", "Endeavor", "globex only", "dep_delay"])?;
-        self.say(&format!("$ grep -rl -e tailnum -e Endeavor -e 'globex only' -e dep_delay {} | wc -l\n{hits}", self.path("store")))?;
+        let hits =
+            folder::files_that_contain(&self.dir.join("store"), &["tailnum", "Endeavor", "globex only", "dep_delay"])?;
+        self.say(&format!(
+            "$ grep -rl -e tailnum -e Endeavor -e 'globex only' -e dep_delay {} | wc -l\n{hits}",
+            self.path("store")
+        ))?;
         if hits != 0 {
             return Err(Failure::Usage("the demo found readable data in the store".to_owned()));
         }
@@ -174,10 +188,7 @@ impl<'a> Demo<'a> {
         self.firn("ACME", acme, &["verify", "--replay"], 0).await?;
         let (object, at) = folder::tamper(&self.dir)?;
         let tampered = self.uri("tampered", "acme");
-        self.say(&format!(
-            "One bit is flipped in a copy: byte {at} of {}\nTAMPERED='{tampered}'",
-            object.display()
-        ))?;
+        self.say(&format!("One bit is flipped in a copy: byte {at} of {}\nTAMPERED='{tampered}'", object.display()))?;
         self.firn("TAMPERED", &tampered, &["verify"], 4).await
     }
 

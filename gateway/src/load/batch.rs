@@ -188,8 +188,10 @@ impl Collector {
             *used = false;
         }
         let options = arrow::array::RecordBatchOptions::new().with_row_count(usize::try_from(self.rows).ok());
-        let rows = RecordBatch::try_new_with_options(Arc::new(Schema::new(fields)), arrays, &options).map_err(failed)?;
-        let batch = Batch { ordinal: self.ordinal, first_row: self.first_row, rows, digest: self.hasher.finalize(), progress };
+        let rows =
+            RecordBatch::try_new_with_options(Arc::new(Schema::new(fields)), arrays, &options).map_err(failed)?;
+        let batch =
+            Batch { ordinal: self.ordinal, first_row: self.first_row, rows, digest: self.hasher.finalize(), progress };
         self.hasher.reset();
         self.ordinal += 1;
         self.first_row += self.rows;
@@ -208,7 +210,8 @@ fn excerpt(text: &str) -> String {
 }
 
 fn value_hint(error: Error, text: &str, column: &Column) -> Error {
-    let looks_null = ["na", "n/a", "null", "none", "nil", "\\n", "-", "?", "."].contains(&text.trim().to_lowercase().as_str());
+    let looks_null =
+        ["na", "n/a", "null", "none", "nil", "\\n", "-", "?", "."].contains(&text.trim().to_lowercase().as_str());
     if looks_null {
         error.with_hint(format!("if {text:?} means NULL in this file, add --null {text:?}"))
     } else if text.is_empty() {

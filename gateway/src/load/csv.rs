@@ -229,7 +229,9 @@ impl<R: Read> Reader<R> {
     fn too_large(&self, line: u64, state: In) -> Error {
         let error = self.fail(TOO_LARGE, line, format!("the record is larger than {} MiB", MAX_RECORD_BYTES >> 20));
         match state {
-            In::Quotes { opened } => error.with_hint(format!("a quote opened on line {opened} is perhaps never closed")),
+            In::Quotes { opened } => {
+                error.with_hint(format!("a quote opened on line {opened} is perhaps never closed"))
+            }
             _ => error.with_hint("split the value, or keep it outside of the table"),
         }
     }

@@ -217,7 +217,10 @@ mod tests {
 
     #[test]
     fn the_statement_is_quoted() {
-        let columns = [NewColumn { name: "a\"b".into(), ty: ColumnType::BigInt }, NewColumn { name: "c".into(), ty: ColumnType::Text }];
+        let columns = [
+            NewColumn { name: "a\"b".into(), ty: ColumnType::BigInt },
+            NewColumn { name: "c".into(), ty: ColumnType::Text },
+        ];
         assert_eq!(
             create_table("t", &columns, &["c".into()]).unwrap(),
             "CREATE TABLE \"t\" (\"a\"\"b\" BIGINT, \"c\" TEXT, PRIMARY KEY (\"c\"))"

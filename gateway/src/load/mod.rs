@@ -101,8 +101,14 @@ impl Load {
         if let Some(table) = existing {
             let keys: Vec<String> = table.key_columns().map(|c| infer::fold(&c.name)).collect();
             if !key.is_empty() && (table.row_id().is_some() || keys != key) {
-                let has = if table.row_id().is_some() { "no primary key".to_owned() } else { format!("the key {}", keys.join(",")) };
-                return Err(Failure::Usage(format!("table {name:?} exists with {has}: leave --key out, or load into another table")));
+                let has = if table.row_id().is_some() {
+                    "no primary key".to_owned()
+                } else {
+                    format!("the key {}", keys.join(","))
+                };
+                return Err(Failure::Usage(format!(
+                    "table {name:?} exists with {has}: leave --key out, or load into another table"
+                )));
             }
             self.start = self.position().await?;
             return Ok(table);
@@ -177,7 +183,11 @@ impl Load {
 
     /// The batches of a file, its length, and whether that is in rows.
     #[allow(clippy::type_complexity)]
-    fn batches(&self, source: &mut Source, table: &Arc<TableSchema>) -> Result<(Box<dyn Batches>, Option<u64>, bool), Error> {
+    fn batches(
+        &self,
+        source: &mut Source,
+        table: &Arc<TableSchema>,
+    ) -> Result<(Box<dyn Batches>, Option<u64>, bool), Error> {
         Ok(match source.format {
             FileFormat::Csv => {
                 let input = source.text()?;
@@ -189,21 +199,30 @@ impl Load {
                 (Box::new(batches), source.size_bytes, false)
             }
             FileFormat::Parquet => {
-                let (batches, rows) = parquet_file::ParquetBatches::new(source.file()?, &source.name, table, self.batch_rows)?;
+                let (batches, rows) =
+                    parquet_file::ParquetBatches::new(source.file()?, &source.name, table, self.batch_rows)?;
                 (Box::new(batches), Some(rows), true)
             }
         })
     }
 
-    async fn commit(&mut self, batch: &Batch, table: &Arc<TableSchema>, name: &str, done: &mut Done) -> Result<(), Failure> {
+    async fn commit(
+        &mut self,
+        batch: &Batch,
+        table: &Arc<TableSchema>,
+        name: &str,
+        done: &mut Done,
+    ) -> Result<(), Failure> {
         let id = batch.request_id(table.id, self.batch_rows);
         let rows = batch.rows.num_rows() as u64;
-        let outcome = self.session.load_batch(&table.name, batch.rows.clone(), Some(&id)).await.map_err(|mut error| {
-            if error.kind == firn_engine::ErrorKind::Statement {
-                error.message = format!("{name}, rows {} to {}: {}", batch.first_row, batch.last_row(), error.message);
-            }
-            error
-        })?;
+        let outcome =
+            self.session.load_batch(&table.name, batch.rows.clone(), Some(&id)).await.map_err(|mut error| {
+                if error.kind == firn_engine::ErrorKind::Statement {
+                    error.message =
+                        format!("{name}, rows {} to {}: {}", batch.first_row, batch.last_row(), error.message);
+                }
+                error
+            })?;
         let position = outcome.position.map_or(0, |p| p.0);
         let old = position <= self.start;
         done.rows += rows;

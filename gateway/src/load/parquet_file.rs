@@ -42,7 +42,9 @@ fn column_type(ty: &DataType) -> Option<ColumnType> {
             ColumnType::Decimal { precision: *p, scale: u8::try_from(*s).ok()? }
         }
         DataType::Utf8 | DataType::LargeUtf8 | DataType::Utf8View | DataType::Null => ColumnType::Text,
-        DataType::Binary | DataType::LargeBinary | DataType::BinaryView | DataType::FixedSizeBinary(_) => ColumnType::Bytea,
+        DataType::Binary | DataType::LargeBinary | DataType::BinaryView | DataType::FixedSizeBinary(_) => {
+            ColumnType::Bytea
+        }
         DataType::Date32 | DataType::Date64 => ColumnType::Date,
         DataType::Timestamp(_, None) => ColumnType::Timestamp,
         DataType::Timestamp(_, Some(_)) => ColumnType::Timestamptz,
@@ -60,8 +62,11 @@ pub fn columns(file: File, name: &str) -> Result<Vec<NewColumn>, Error> {
     let mut out: Vec<NewColumn> = Vec::new();
     for field in builder.schema().fields() {
         let ty = column_type(field.data_type()).ok_or_else(|| {
-            Error::statement("0A000", format!("{name}: column {:?} is of type {}, which no table has", field.name(), field.data_type()))
-                .with_hint("write the file without it, or with it as text")
+            Error::statement(
+                "0A000",
+                format!("{name}: column {:?} is of type {}, which no table has", field.name(), field.data_type()),
+            )
+            .with_hint("write the file without it, or with it as text")
         })?;
         let folded = fold(field.name());
         if out.iter().any(|c| c.name == folded) {
@@ -99,7 +104,10 @@ impl ParquetBatches {
         for field in builder.schema().fields() {
             let column = find_column(table, field.name()).ok_or_else(|| unknown_column(name, table, field.name()))?;
             if fields.iter().any(|f| *f.name() == column.name) {
-                return Err(Error::statement("42701", format!("{name}: two columns mean column {:?} of the table", column.name)));
+                return Err(Error::statement(
+                    "42701",
+                    format!("{name}: two columns mean column {:?} of the table", column.name),
+                ));
             }
             fields.push(Field::new(&column.name, plain_type(field.data_type()), true));
         }
@@ -129,8 +137,12 @@ impl ParquetBatches {
             for column in part.columns() {
                 bytes += column.to_data().get_slice_memory_size()?;
             }
-            let columns: Vec<ArrayRef> =
-                part.columns().iter().zip(self.schema.fields()).map(|(c, f)| cast(c, f.data_type())).collect::<Result<_, _>>()?;
+            let columns: Vec<ArrayRef> = part
+                .columns()
+                .iter()
+                .zip(self.schema.fields())
+                .map(|(c, f)| cast(c, f.data_type()))
+                .collect::<Result<_, _>>()?;
             parts.push(RecordBatch::try_new(Arc::clone(&self.schema), columns)?);
         }
         match parts.as_slice() {
@@ -177,7 +189,8 @@ impl Batches for ParquetBatches {
         let failed = |rows: u64, name: &str, e: &ArrowError| {
             Error::statement("22P04", format!("{name}, after row {rows}: the file cannot be read: {e}"))
         };
-        let Some(rows) = self.read().map_err(|e| failed(self.rows, &self.name, &e))?.filter(|rows| rows.num_rows() > 0) else {
+        let Some(rows) = self.read().map_err(|e| failed(self.rows, &self.name, &e))?.filter(|rows| rows.num_rows() > 0)
+        else {
             return Ok(None);
         };
         let digest = digest(&rows).map_err(|e| failed(self.rows, &self.name, &e))?;

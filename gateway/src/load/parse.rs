@@ -7,8 +7,8 @@
 use std::sync::Arc;
 
 use arrow::array::{
-    ArrayRef, BinaryBuilder, BooleanBuilder, Date32Builder, Decimal128Builder, Float32Builder, Float64Builder, Int16Builder,
-    Int32Builder, Int64Builder, StringBuilder, TimestampMicrosecondBuilder,
+    ArrayRef, BinaryBuilder, BooleanBuilder, Date32Builder, Decimal128Builder, Float32Builder, Float64Builder,
+    Int16Builder, Int32Builder, Int64Builder, StringBuilder, TimestampMicrosecondBuilder,
 };
 use arrow::error::ArrowError;
 use chrono::{NaiveDate, NaiveTime, Timelike};
@@ -153,7 +153,10 @@ impl Builder {
                 if let Some(length) = length {
                     let most = usize::try_from(*length).unwrap_or(usize::MAX);
                     if text.len() > most && text.chars().count() > most {
-                        return Err(BadValue { sqlstate: TOO_LONG, what: format!("is too long for VARCHAR({length})") });
+                        return Err(BadValue {
+                            sqlstate: TOO_LONG,
+                            what: format!("is too long for VARCHAR({length})"),
+                        });
                     }
                 }
                 b.append_value(text);
@@ -162,8 +165,8 @@ impl Builder {
             Builder::Date(b) => b.append_value(date(text.trim()).ok_or_else(|| bad_datetime("DATE", "YYYY-MM-DD"))?),
             Builder::Timestamp(b, zoned) => {
                 let name = if *zoned { "TIMESTAMPTZ" } else { "TIMESTAMP" };
-                let (micros, _) =
-                    timestamp(text.trim()).ok_or_else(|| bad_datetime(name, "YYYY-MM-DD HH:MM:SS[.ffffff][Z or ±HH:MM]"))?;
+                let (micros, _) = timestamp(text.trim())
+                    .ok_or_else(|| bad_datetime(name, "YYYY-MM-DD HH:MM:SS[.ffffff][Z or ±HH:MM]"))?;
                 b.append_value(micros);
             }
             Builder::Uuid(b) => b.append_value(uuid(text.trim()).ok_or_else(|| invalid("UUID"))?),
@@ -383,9 +386,19 @@ mod tests {
 
     #[test]
     fn decimals_round_half_away_from_zero() {
-        for (text, units) in
-            [("1", 100), ("1.005", 101), ("-1.005", -101), ("1.004", 100), ("0.1e2", 1000), ("12345e-4", 123), (".5", 50), ("0", 0), ("0.004", 0), ("5e-3", 1), ("5e-4", 0)]
-        {
+        for (text, units) in [
+            ("1", 100),
+            ("1.005", 101),
+            ("-1.005", -101),
+            ("1.004", 100),
+            ("0.1e2", 1000),
+            ("12345e-4", 123),
+            (".5", 50),
+            ("0", 0),
+            ("0.004", 0),
+            ("5e-3", 1),
+            ("5e-4", 0),
+        ] {
             assert_eq!(decimal(text, 6, 2).unwrap(), units, "{text}");
         }
         assert_eq!(decimal("10000", 6, 2).unwrap_err().sqlstate, OUT_OF_RANGE);
@@ -419,7 +432,14 @@ mod tests {
         ] {
             assert_eq!(timestamp(text), Some((micros, zoned)), "{text}");
         }
-        for text in ["2013-01-01 25:00:00", "2013-01-01 10", "2013-01-01 10:00:00 Mars", "10:00", "2013-01-01T10:00:00+99:00", "2013-01-01 10:0é"] {
+        for text in [
+            "2013-01-01 25:00:00",
+            "2013-01-01 10",
+            "2013-01-01 10:00:00 Mars",
+            "10:00",
+            "2013-01-01T10:00:00+99:00",
+            "2013-01-01 10:0é",
+        ] {
             assert_eq!(timestamp(text), None, "{text}");
         }
     }

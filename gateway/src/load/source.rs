@@ -58,7 +58,9 @@ impl Source {
         if path.as_os_str() == "-" {
             let format = format.unwrap_or(FileFormat::Csv);
             if format == FileFormat::Parquet {
-                return Err(Failure::Usage("Parquet is read from its end: save it to a file and name the file".to_owned()));
+                return Err(Failure::Usage(
+                    "Parquet is read from its end: save it to a file and name the file".to_owned(),
+                ));
             }
             return Ok(Self { path: path.into(), name: "stdin".to_owned(), format, size_bytes: None, head: None });
         }

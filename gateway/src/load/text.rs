@@ -122,20 +122,35 @@ impl CsvBatches {
     ///
     /// # Errors
     /// If the file is empty or names a column the table does not have.
-    pub fn new(input: (TextInput, Arc<AtomicU64>), name: &str, null: &str, table: &TableSchema, limit: u64) -> Result<Self, Error> {
+    pub fn new(
+        input: (TextInput, Arc<AtomicU64>),
+        name: &str,
+        null: &str,
+        table: &TableSchema,
+        limit: u64,
+    ) -> Result<Self, Error> {
         let mut reader = Reader::new(input.0, name);
         let mut record = Record::default();
         let names = header(&mut reader, &mut record, name)?;
         let (mut columns, mut taken) = (Vec::new(), HashSet::new());
         for column in &names {
-            let found = find_column(table, column).ok_or_else(|| unknown_column(&format!("{name}, line 1"), table, column))?;
+            let found =
+                find_column(table, column).ok_or_else(|| unknown_column(&format!("{name}, line 1"), table, column))?;
             if !taken.insert(found.id) {
                 return Err(bad(name, 1, format!("two fields of the header mean column {:?}", found.name)));
             }
             columns.push(found.clone());
         }
         let collector = Collector::new(name, columns, limit);
-        Ok(Self { reader, record, name: name.to_owned(), null: null.to_owned(), width: names.len(), collector, read: input.1 })
+        Ok(Self {
+            reader,
+            record,
+            name: name.to_owned(),
+            null: null.to_owned(),
+            width: names.len(),
+            collector,
+            read: input.1,
+        })
     }
 }
 
@@ -229,7 +244,9 @@ impl<R: Read> Lines<R> {
                 Ok(n) if n as u64 == limit && self.text.last() != Some(&b'\n') => {
                     let what = format!("the line is larger than {} MiB", MAX_RECORD_BYTES >> 20);
                     let error = Error::statement("54000", format!("{}, line {}: {what}", self.name, self.line));
-                    return Err(error.with_hint("ndjson holds one object a line; split the value, or keep it outside of the table"));
+                    return Err(error.with_hint(
+                        "ndjson holds one object a line; split the value, or keep it outside of the table",
+                    ));
                 }
                 Ok(_) => {}
                 Err(e) => return Err(bad(&self.name, self.line, format!("the file cannot be read: {e}"))),
@@ -324,7 +341,8 @@ impl Batches for NdjsonBatches {
                     Some(at) => *at,
                     None => {
                         let place = || format!("{}, line {line}", self.name);
-                        let column = find_column(&self.table, &key).ok_or_else(|| unknown_column(&place(), &self.table, &key))?;
+                        let column = find_column(&self.table, &key)
+                            .ok_or_else(|| unknown_column(&place(), &self.table, &key))?;
                         let at = self.columns.get(&column.name).copied().unwrap_or_default();
                         self.columns.insert(key.clone().into_owned(), at);
                         at
@@ -350,5 +368,55 @@ impl Batches for NdjsonBatches {
             return Err(empty(&self.name, FileFormat::Ndjson));
         }
         self.collector.take(self.read.load(Ordering::Relaxed), true)
+    }
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used, clippy::expect_used)]
+mod tests {
+    use firn_manifest::schema::ColumnType;
+
+    use super::*;
+
+    fn sampled(csv: &str, cut: bool) -> Result<Vec<ColumnType>, Error> {
+        let mut inference = Inference::default();
+        sample_csv(csv.as_bytes(), cut, "f.csv", "", &mut inference)?;
+        Ok(inference.finish().into_iter().map(|column| column.ty).collect())
+    }
+
+    #[test]
+    fn the_last_record_of_a_head_that_was_cut_is_not_looked_at() {
+        assert_eq!(sampled("a,b\n1,2\n3,4x", true).unwrap(), [ColumnType::BigInt, ColumnType::BigInt]);
+        assert_eq!(sampled("a,b\n1,2\n3,\"4", true).unwrap(), [ColumnType::BigInt, ColumnType::BigInt]);
+        assert_eq!(sampled("a,b\n1,2\n3,4x", false).unwrap(), [ColumnType::BigInt, ColumnType::Text]);
+        assert!(sampled("a,b\n1,2\n3", false).is_err());
+    }
+
+    #[test]
+    fn json_values_keep_their_digits() {
+        let fields =
+            object("f", 1, r#"{"n": 12345678901234567890.10, "s": "a\u00e9", "x": [1, {"y": null}], "z": null}"#)
+                .unwrap()
+                .0;
+        let shown: Vec<String> = fields
+            .iter()
+            .map(|(_, raw)| match json_value(raw).unwrap() {
+                JsonValue::Null => "NULL".to_owned(),
+                JsonValue::Plain(text) | JsonValue::Nested(text) => text.to_owned(),
+                JsonValue::String(text) => text.into_owned(),
+            })
+            .collect();
+        assert_eq!(shown, ["12345678901234567890.10", "aé", r#"[1, {"y": null}]"#, "NULL"]);
+        assert!(object("f", 3, "{\"a\": }").err().unwrap().message.contains("f, line 3: column 7"));
+    }
+
+    #[test]
+    fn lines_are_bounded_and_counted() {
+        let mut lines = Lines::new(&b"\n{}\r\n\n  {\"a\":1}"[..], "f");
+        assert_eq!(lines.next().unwrap(), Some((2, "{}\r\n")));
+        assert_eq!(lines.next().unwrap(), Some((4, "  {\"a\":1}")));
+        assert_eq!(lines.next().unwrap(), None);
+        let mut endless = Lines::new(std::io::repeat(b'x'), "f");
+        assert_eq!(endless.next().unwrap_err().sqlstate, "54000");
     }
 }

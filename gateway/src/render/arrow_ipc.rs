@@ -24,7 +24,9 @@ fn portable(ty: &DataType) -> DataType {
     match ty {
         DataType::Utf8View => DataType::Utf8,
         DataType::BinaryView => DataType::Binary,
-        DataType::List(of) => DataType::List(Arc::new(Field::new(of.name(), portable(of.data_type()), of.is_nullable()))),
+        DataType::List(of) => {
+            DataType::List(Arc::new(Field::new(of.name(), portable(of.data_type()), of.is_nullable())))
+        }
         other => other.clone(),
     }
 }

@@ -8,8 +8,8 @@ use std::io::{self, Write};
 
 use arrow::array::{Array, ArrayRef, AsArray, RecordBatch};
 use arrow::datatypes::{
-    DataType, Decimal128Type, Float32Type, Float64Type, Int8Type, Int16Type, Int32Type, Int64Type, Schema, UInt8Type, UInt16Type,
-    UInt32Type, UInt64Type,
+    DataType, Decimal128Type, Float32Type, Float64Type, Int8Type, Int16Type, Int32Type, Int64Type, Schema, UInt8Type,
+    UInt16Type, UInt32Type, UInt64Type,
 };
 use serde_json::json;
 
@@ -55,11 +55,15 @@ fn json_writer(array: &ArrayRef) -> io::Result<TextWriter<'_>> {
         DataType::UInt64 => large!(UInt64Type),
         DataType::Float32 => {
             let values = array.as_primitive::<Float32Type>();
-            Box::new(move |row, out| push_real(values.value(row).is_finite(), |text| push_f32(values.value(row), text), out))
+            Box::new(move |row, out| {
+                push_real(values.value(row).is_finite(), |text| push_f32(values.value(row), text), out)
+            })
         }
         DataType::Float64 => {
             let values = array.as_primitive::<Float64Type>();
-            Box::new(move |row, out| push_real(values.value(row).is_finite(), |text| push_f64(values.value(row), text), out))
+            Box::new(move |row, out| {
+                push_real(values.value(row).is_finite(), |text| push_f64(values.value(row), text), out)
+            })
         }
         DataType::Decimal128(_, _) => {
             let values = array.as_primitive::<Decimal128Type>();

@@ -17,7 +17,14 @@ fn render_bytes(format: Format, expanded: bool, batch: &RecordBatch) -> Vec<u8> 
     let mut render = renderer(format, expanded);
     render.begin(batch.schema_ref(), &mut out).unwrap();
     render.batch(batch, &mut out).unwrap();
-    let summary = Summary { query: true, rows: batch.num_rows() as u64, requests: 2, bytes: 30, round_trips: 1, ..Summary::default() };
+    let summary = Summary {
+        query: true,
+        rows: batch.num_rows() as u64,
+        requests: 2,
+        bytes: 30,
+        round_trips: 1,
+        ..Summary::default()
+    };
     assert_eq!(render.end(&summary, &mut out).unwrap(), None);
     out
 }
@@ -42,7 +49,10 @@ fn text(array: ArrayRef) -> String {
 
 #[test]
 fn csv_keeps_null_and_empty_apart() {
-    assert_eq!(render(Format::Csv, false, &sample()), "id,name,ok\n1,\"a,\"\"b\"\"\",true\n9007199254740993,\"\",false\n,,\n");
+    assert_eq!(
+        render(Format::Csv, false, &sample()),
+        "id,name,ok\n1,\"a,\"\"b\"\"\",true\n9007199254740993,\"\",false\n,,\n"
+    );
 }
 
 #[test]
@@ -57,7 +67,10 @@ fn json_is_one_line_with_large_numbers_as_strings() {
 
 #[test]
 fn ndjson_is_one_object_a_row_and_keeps_names_apart() {
-    let twice = batch(vec![("a", Arc::new(Int32Array::from(vec![1])) as ArrayRef), ("a", Arc::new(Float64Array::from(vec![f64::NAN])))]);
+    let twice = batch(vec![
+        ("a", Arc::new(Int32Array::from(vec![1])) as ArrayRef),
+        ("a", Arc::new(Float64Array::from(vec![f64::NAN]))),
+    ]);
     assert_eq!(render(Format::Ndjson, false, &twice), "{\"a\":1,\"a_2\":\"NaN\"}\n");
 }
 
@@ -72,7 +85,8 @@ fn a_table_is_aligned_and_shows_control_characters() {
         ]),
     );
     assert_eq!(shown, "  n  |   text\n-----+-----------\n   1 | é\\x1B[31m\n 100 | NULL\n(2 rows)\n");
-    let lines = render(Format::Table, false, &batch(vec![("t", Arc::new(StringArray::from(vec!["a\nbb"])) as ArrayRef)]));
+    let lines =
+        render(Format::Table, false, &batch(vec![("t", Arc::new(StringArray::from(vec!["a\nbb"])) as ArrayRef)]));
     assert_eq!(lines, " t\n----\n a +\n bb\n(1 row)\n");
 }
 
@@ -145,7 +159,10 @@ fn floats_print_as_postgres_does() {
 fn times_print_as_postgres_does() {
     let micros = 1_706_875_445_120_000;
     assert_eq!(text(Arc::new(TimestampMicrosecondArray::from(vec![micros]))), "2024-02-02 12:04:05.12");
-    assert_eq!(text(Arc::new(TimestampMicrosecondArray::from(vec![micros]).with_timezone("UTC"))), "2024-02-02 12:04:05.12+00");
+    assert_eq!(
+        text(Arc::new(TimestampMicrosecondArray::from(vec![micros]).with_timezone("UTC"))),
+        "2024-02-02 12:04:05.12+00"
+    );
     assert_eq!(text(Arc::new(TimestampNanosecondArray::from(vec![-1]))), "1969-12-31 23:59:59.999999999");
     assert_eq!(text(Arc::new(TimestampSecondArray::from(vec![0]))), "1970-01-01 00:00:00");
     assert_eq!(text(Arc::new(TimestampSecondArray::from(vec![-62_167_219_200]))), "0001-01-01 00:00:00 BC");

@@ -9,12 +9,12 @@ use std::fmt::Write as _;
 use arrow::array::{Array, ArrayRef, AsArray, StructArray};
 use arrow::compute::cast;
 use arrow::datatypes::{
-    DataType, Date32Type, Date64Type, Decimal32Type, Decimal64Type, Decimal128Type, Decimal256Type, DurationMicrosecondType,
-    DurationMillisecondType, DurationNanosecondType, DurationSecondType, Field, Float16Type, Float32Type, Float64Type,
-    Int8Type, Int16Type, Int32Type, Int64Type, IntervalDayTimeType, IntervalMonthDayNanoType, IntervalUnit,
-    IntervalYearMonthType, Time32MillisecondType, Time32SecondType, Time64MicrosecondType, Time64NanosecondType, TimeUnit,
-    TimestampMicrosecondType, TimestampMillisecondType, TimestampNanosecondType, TimestampSecondType, UInt8Type, UInt16Type,
-    UInt32Type, UInt64Type,
+    DataType, Date32Type, Date64Type, Decimal32Type, Decimal64Type, Decimal128Type, Decimal256Type,
+    DurationMicrosecondType, DurationMillisecondType, DurationNanosecondType, DurationSecondType, Field, Float16Type,
+    Float32Type, Float64Type, Int8Type, Int16Type, Int32Type, Int64Type, IntervalDayTimeType, IntervalMonthDayNanoType,
+    IntervalUnit, IntervalYearMonthType, Time32MillisecondType, Time32SecondType, Time64MicrosecondType,
+    Time64NanosecondType, TimeUnit, TimestampMicrosecondType, TimestampMillisecondType, TimestampNanosecondType,
+    TimestampSecondType, UInt8Type, UInt16Type, UInt32Type, UInt64Type,
 };
 use arrow::error::ArrowError;
 use arrow::util::display::{ArrayFormatter, FormatOptions};
@@ -100,14 +100,22 @@ pub fn text_writer(array: &ArrayRef) -> Result<TextWriter<'_>, ArrowError> {
         }
         DataType::Date32 => with!(Date32Type, |days, out: &mut String| push_date(i64::from(days), out)),
         DataType::Date64 => with!(Date64Type, |ms: i64, out: &mut String| push_date(ms.div_euclid(86_400_000), out)),
-        DataType::Time32(TimeUnit::Second) => with!(Time32SecondType, |v, out: &mut String| push_time(i64::from(v) * NANOS, out)),
-        DataType::Time32(_) => with!(Time32MillisecondType, |v, out: &mut String| push_time(i64::from(v) * 1_000_000, out)),
+        DataType::Time32(TimeUnit::Second) => {
+            with!(Time32SecondType, |v, out: &mut String| push_time(i64::from(v) * NANOS, out))
+        }
+        DataType::Time32(_) => {
+            with!(Time32MillisecondType, |v, out: &mut String| push_time(i64::from(v) * 1_000_000, out))
+        }
         DataType::Time64(TimeUnit::Nanosecond) => with!(Time64NanosecondType, push_time),
-        DataType::Time64(_) => with!(Time64MicrosecondType, |v: i64, out: &mut String| push_time(v.wrapping_mul(1_000), out)),
+        DataType::Time64(_) => {
+            with!(Time64MicrosecondType, |v: i64, out: &mut String| push_time(v.wrapping_mul(1_000), out))
+        }
         DataType::Timestamp(unit, zone) => {
             let zoned = zone.is_some();
             match unit {
-                TimeUnit::Second => with!(TimestampSecondType, move |v, out: &mut String| push_timestamp(v, 1, zoned, out)),
+                TimeUnit::Second => {
+                    with!(TimestampSecondType, move |v, out: &mut String| push_timestamp(v, 1, zoned, out))
+                }
                 TimeUnit::Millisecond => {
                     with!(TimestampMillisecondType, move |v, out: &mut String| push_timestamp(v, 1_000, zoned, out))
                 }
@@ -138,7 +146,9 @@ pub fn text_writer(array: &ArrayRef) -> Result<TextWriter<'_>, ArrowError> {
         }
         DataType::Duration(unit) => match unit {
             TimeUnit::Second => with!(DurationSecondType, |v, out: &mut String| push_duration(v, NANOS, out)),
-            TimeUnit::Millisecond => with!(DurationMillisecondType, |v, out: &mut String| push_duration(v, 1_000_000, out)),
+            TimeUnit::Millisecond => {
+                with!(DurationMillisecondType, |v, out: &mut String| push_duration(v, 1_000_000, out))
+            }
             TimeUnit::Microsecond => with!(DurationMicrosecondType, |v, out: &mut String| push_duration(v, 1_000, out)),
             TimeUnit::Nanosecond => with!(DurationNanosecondType, |v, out: &mut String| push_duration(v, 1, out)),
         },
@@ -196,11 +206,16 @@ pub fn type_name(field: &Field) -> String {
         DataType::UInt64 => "decimal(20,0)".to_owned(),
         DataType::Float16 | DataType::Float32 => "real".to_owned(),
         DataType::Float64 => "double precision".to_owned(),
-        DataType::Decimal32(p, s) | DataType::Decimal64(p, s) | DataType::Decimal128(p, s) | DataType::Decimal256(p, s) => {
+        DataType::Decimal32(p, s)
+        | DataType::Decimal64(p, s)
+        | DataType::Decimal128(p, s)
+        | DataType::Decimal256(p, s) => {
             format!("decimal({p},{s})")
         }
         DataType::Utf8 | DataType::LargeUtf8 | DataType::Utf8View | DataType::Null => "text".to_owned(),
-        DataType::Binary | DataType::LargeBinary | DataType::BinaryView | DataType::FixedSizeBinary(_) => "bytea".to_owned(),
+        DataType::Binary | DataType::LargeBinary | DataType::BinaryView | DataType::FixedSizeBinary(_) => {
+            "bytea".to_owned()
+        }
         DataType::Date32 | DataType::Date64 => "date".to_owned(),
         DataType::Time32(_) | DataType::Time64(_) => "time".to_owned(),
         DataType::Timestamp(_, None) => "timestamp".to_owned(),
@@ -235,7 +250,14 @@ pub fn push_f32(v: f32, out: &mut String) {
     push_float(v.into(), v.abs().into(), format_args!("{v:e}"), format_args!("{v}"), 6, out);
 }
 
-fn push_float(v: f64, abs: f64, scientific: std::fmt::Arguments<'_>, plain: std::fmt::Arguments<'_>, digits: i32, out: &mut String) {
+fn push_float(
+    v: f64,
+    abs: f64,
+    scientific: std::fmt::Arguments<'_>,
+    plain: std::fmt::Arguments<'_>,
+    digits: i32,
+    out: &mut String,
+) {
     if v.is_nan() {
         out.push_str("NaN");
     } else if v.is_infinite() {
@@ -363,7 +385,8 @@ fn push_array(items: &ArrayRef, out: &mut String) {
         }
         let mut text = String::new();
         push_text(items, row, &mut text);
-        let nested = matches!(items.data_type(), DataType::List(_) | DataType::LargeList(_) | DataType::FixedSizeList(_, _));
+        let nested =
+            matches!(items.data_type(), DataType::List(_) | DataType::LargeList(_) | DataType::FixedSizeList(_, _));
         let plain = !text.is_empty()
             && !text.eq_ignore_ascii_case("null")
             && !text.contains(|c: char| c.is_whitespace() || matches!(c, '{' | '}' | ',' | '"' | '\\'));

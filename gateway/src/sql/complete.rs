@@ -83,7 +83,8 @@ mod tests {
     use super::*;
 
     fn offered(before: &str) -> Vec<String> {
-        let names = Names { tables: vec!["flights".into(), "Big".into()], columns: vec!["flight".into(), "carrier".into()] };
+        let names =
+            Names { tables: vec!["flights".into(), "Big".into()], columns: vec!["flight".into(), "carrier".into()] };
         candidates(before, &names).1.into_iter().map(|p| p.replacement).collect()
     }
 

@@ -111,7 +111,9 @@ impl Shell {
             return Err(bad_meta("\\i needs a file: \\i FILE".to_owned()));
         }
         if self.scripts_open >= MAX_SCRIPTS_OPEN {
-            return Err(bad_meta(format!("{path} is not run: {MAX_SCRIPTS_OPEN} scripts are already running one another")));
+            return Err(bad_meta(format!(
+                "{path} is not run: {MAX_SCRIPTS_OPEN} scripts are already running one another"
+            )));
         }
         let file = File::open(path).map_err(|e| Failure::Usage(format!("{path} cannot be opened: {e}")))?;
         self.scripts_open += 1;

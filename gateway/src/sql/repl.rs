@@ -11,7 +11,7 @@ use firn_engine::ErrorKind;
 use firn_engine::session::parse;
 use futures::StreamExt;
 use rustyline::error::ReadlineError;
-use rustyline::history::FileHistory;
+use rustyline::history::{FileHistory, History};
 use rustyline::{Config, Editor};
 
 use super::complete::{Names, Words};
@@ -35,33 +35,69 @@ pub async fn run(shell: &mut Shell, uri: &str) -> Result<(), Failure> {
             _ => return Err(failure),
         }
     }
-    let config = Config::builder().max_history_size(10_000).map_err(terminal)?.auto_add_history(false).build();
-    let mut editor: Editor<Words, FileHistory> = Editor::with_config(config).map_err(terminal)?;
-    editor.set_helper(Some(Words(Arc::clone(&names))));
     shell.interrupts.at_prompt();
-    let history = history_file();
-    if let Some(path) = &history {
-        let _ = editor.load_history(path);
-    }
+    let mut lines = Lines::new(Arc::clone(&names))?;
     println!("firn {} on {uri}", env!("CARGO_PKG_VERSION"));
     println!("\\? shows the commands, \\q leaves.");
-    let result = read_lines(shell, &mut editor, &names).await;
-    if let Some(path) = &history {
-        let _ = editor.save_history(path);
+    read_lines(shell, &mut lines, &names).await
+}
+
+/// The line editor and its history.
+struct Lines {
+    config: Config,
+    names: Arc<Mutex<Names>>,
+    entries: Vec<String>,
+    file: Option<PathBuf>,
+}
+
+impl Lines {
+    fn new(names: Arc<Mutex<Names>>) -> Result<Self, Failure> {
+        let config = Config::builder().max_history_size(10_000).map_err(terminal)?.auto_add_history(false).build();
+        let file = history_file();
+        let mut history = FileHistory::with_config(&config);
+        if let Some(path) = &file {
+            let _ = history.load(path);
+        }
+        let entries = history.iter().cloned().collect();
+        Ok(Self { config, names, entries, file })
     }
-    result
+
+    /// Reads a line. The editor lives only as long: while it does, it keeps Ctrl-C to itself.
+    fn read(&self, prompt: &str) -> Result<String, ReadlineError> {
+        let mut history = FileHistory::with_config(&self.config);
+        for entry in &self.entries {
+            history.add(entry)?;
+        }
+        let mut editor: Editor<Words, FileHistory> = Editor::with_history(self.config.clone(), history)?;
+        editor.set_helper(Some(Words(Arc::clone(&self.names))));
+        editor.readline(prompt)
+    }
+
+    /// Keeps what was typed; that it cannot be written to the file is no error.
+    fn remember(&mut self, entry: &str) {
+        if self.entries.last().is_some_and(|last| last == entry) {
+            return;
+        }
+        self.entries.push(entry.to_owned());
+        let Some(path) = &self.file else { return };
+        let mut history = FileHistory::with_config(&self.config);
+        let _ = history.load(path);
+        if history.add(entry).is_ok() {
+            let _ = history.append(path);
+        }
+    }
 }
 
 fn shell_is_read_only(shell: &Shell) -> bool {
     shell.database.options().mode == firn_engine::Mode::ReadOnly
 }
 
-async fn read_lines(shell: &mut Shell, editor: &mut Editor<Words, FileHistory>, names: &Arc<Mutex<Names>>) -> Result<(), Failure> {
+async fn read_lines(shell: &mut Shell, lines: &mut Lines, names: &Arc<Mutex<Names>>) -> Result<(), Failure> {
     let mut splitter = Splitter::default();
     let mut typed = String::new();
     loop {
         let prompt = prompt(shell, &splitter);
-        let line = match tokio::task::block_in_place(|| editor.readline(&prompt)) {
+        let line = match tokio::task::block_in_place(|| lines.read(&prompt)) {
             Ok(line) => line,
             Err(ReadlineError::Interrupted) => {
                 splitter.clear();
@@ -75,9 +111,12 @@ async fn read_lines(shell: &mut Shell, editor: &mut Editor<Words, FileHistory>, 
             typed.push('\n');
         }
         typed.push_str(&line);
-        splitter.push_line(&line);
+        // what was pasted comes as one line with line breaks in it
+        for part in line.split('\n') {
+            splitter.push_line(part);
+        }
         if splitter.is_empty() && !typed.trim().is_empty() {
-            let _ = editor.add_history_entry(typed.as_str());
+            lines.remember(&typed);
             typed.clear();
         }
         while let Some(piece) = splitter.next_piece() {

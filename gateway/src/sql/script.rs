@@ -64,7 +64,9 @@ pub async fn run_reader(shell: &mut Shell, mut input: impl BufRead, name: &str) 
         number += 1;
         let room = MAX_STATEMENT_BYTES.saturating_sub(splitter.held_bytes()) as u64;
         let read = std::io::Read::take(&mut input, room + 1).read_until(b'\n', &mut line);
-        let fail = |sqlstate, what: String| Failure::from(Error::statement(sqlstate, format!("{name}, line {number}: {what}")));
+        let fail = |sqlstate, what: String| {
+            Failure::from(Error::statement(sqlstate, format!("{name}, line {number}: {what}")))
+        };
         let n = read.map_err(|e| Failure::Usage(format!("{name}, line {number}: the script cannot be read: {e}")))?;
         if n as u64 > room {
             let what = format!("a statement is larger than {} MiB", MAX_STATEMENT_BYTES >> 20);
@@ -76,14 +78,21 @@ pub async fn run_reader(shell: &mut Shell, mut input: impl BufRead, name: &str) 
             let start = if number == 1 && line.starts_with(&[0xEF, 0xBB, 0xBF]) { 3 } else { 0 };
             match std::str::from_utf8(&line[start..]) {
                 Ok(text) => splitter.push_line(text),
-                Err(e) => return Err(fail("22021", format!("byte {} of the line is not UTF-8", start + e.valid_up_to() + 1))),
+                Err(e) => {
+                    return Err(fail(
+                        "22021",
+                        format!("byte {} of the line is not UTF-8", start + e.valid_up_to() + 1),
+                    ));
+                }
             }
         }
         while let Some(piece) = splitter.next_piece() {
             match run_piece(shell, piece, name).await {
                 Ok(Flow::Go) => {}
                 Ok(Flow::Quit) => return Ok(()),
-                Err(Failure::ReaderLeft(_)) => return Err(Failure::ReaderLeft(more_follows(&mut splitter, &mut input))),
+                Err(Failure::ReaderLeft(_)) => {
+                    return Err(Failure::ReaderLeft(more_follows(&mut splitter, &mut input)));
+                }
                 Err(failure) => return Err(failure.in_file(name)),
             }
         }

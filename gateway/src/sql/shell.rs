@@ -20,7 +20,8 @@ use crate::exit::{Failure, say};
 use crate::interrupt::Interrupts;
 use crate::render::{Format, Summary, renderer};
 
-const CANCELLED: &str = "the statement was cancelled; a write whose object was already on its way may still be there, whole";
+const CANCELLED: &str =
+    "the statement was cancelled; a write whose object was already on its way may still be there, whole";
 
 /// One client.
 pub struct Shell {
@@ -233,7 +234,8 @@ impl RequestIds {
         let word: String = sql.trim_start().chars().take_while(char::is_ascii_alphabetic).collect();
         let word = word.to_ascii_uppercase();
         // a transaction bears the id that its BEGIN is given
-        let begins = ["BEGIN", "START", "INSERT", "UPDATE", "DELETE", "MERGE", "CREATE", "DROP", "ALTER", "TRUNCATE", "WITH"];
+        let begins =
+            ["BEGIN", "START", "INSERT", "UPDATE", "DELETE", "MERGE", "CREATE", "DROP", "ALTER", "TRUNCATE", "WITH"];
         if in_transaction || !begins.contains(&word.as_str()) {
             return None;
         }

@@ -124,7 +124,13 @@ impl Splitter {
                 '\\' if *escapes => bytes += rest[bytes..].chars().next().map_or(0, char::len_utf8),
                 c if c == *end && rest[bytes..].starts_with(c) => bytes *= 2,
                 c if c == *end => self.state = In::Code,
-                _ => bytes = rest.find([*end, '\\']).filter(|at| *at > 0).unwrap_or(if c == '\\' { bytes } else { rest.len() }),
+                _ => {
+                    bytes = rest.find([*end, '\\']).filter(|at| *at > 0).unwrap_or(if c == '\\' {
+                        bytes
+                    } else {
+                        rest.len()
+                    })
+                }
             },
             In::LineComment => bytes = rest.len(),
             In::BlockComment(depth) => {
@@ -271,7 +277,10 @@ mod tests {
 
     #[test]
     fn meta_commands_stand_where_a_statement_could_begin() {
-        assert_eq!(texts("\\d t\nSELECT 1;\n  \\timing\nSELECT\n\\x;"), ["META \\d t", "SELECT 1", "META \\timing", "SELECT\n\\x"]);
+        assert_eq!(
+            texts("\\d t\nSELECT 1;\n  \\timing\nSELECT\n\\x;"),
+            ["META \\d t", "SELECT 1", "META \\timing", "SELECT\n\\x"]
+        );
     }
 
     #[test]

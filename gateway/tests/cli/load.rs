@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 use arrow::array::{ArrayRef, Date32Array, Int32Array, RecordBatch, StringArray};
 use parquet::arrow::ArrowWriter;
 
-use crate::{Home, Ran, ran};
+use crate::{Home, Ran, ran, signal};
 
 impl Home {
     fn load(&self, table: &str, file: &str, flags: &[&str]) -> Ran {
@@ -45,14 +45,16 @@ fn a_null_string_replaces_the_empty_field() {
 #[test]
 fn what_sql_writes_load_reads() {
     let home = Home::new();
-    home.sql("CREATE TABLE t (a BIGINT PRIMARY KEY, b TEXT, c BYTEA, d DECIMAL(10,3), e UUID, f TIMESTAMP, g REAL)").ends(0);
+    home.sql("CREATE TABLE t (a BIGINT PRIMARY KEY, b TEXT, c BYTEA, d DECIMAL(10,3), e UUID, f TIMESTAMP, g REAL)")
+        .ends(0);
     home.sql(
         "INSERT INTO t VALUES (1, 'x\"y,\nz', '\\x00ff', 1.25, 'a0eebc99-9c0b-4ef8-bb6d-6bb9bd380a11', '2020-01-01 00:00:00.5', 0.1), \
          (2, '', NULL, NULL, NULL, NULL, 'Infinity')",
     )
     .ends(0);
     let csv = home.sql("SELECT * FROM t ORDER BY a").ends(0);
-    home.sql("CREATE TABLE u (a BIGINT PRIMARY KEY, b TEXT, c BYTEA, d DECIMAL(10,3), e UUID, f TIMESTAMP, g REAL)").ends(0);
+    home.sql("CREATE TABLE u (a BIGINT PRIMARY KEY, b TEXT, c BYTEA, d DECIMAL(10,3), e UUID, f TIMESTAMP, g REAL)")
+        .ends(0);
     home.load("u", &home.write("t.csv", &csv), &[]).ends(0);
     assert_eq!(home.sql("SELECT * FROM u ORDER BY a").ends(0), csv);
 }
@@ -108,12 +110,17 @@ fn a_bad_line_is_named_and_a_corrected_file_goes_on() {
     let content = |lines: &[String]| format!("id,v\n{}\n", lines.join("\n"));
     home.sql("CREATE TABLE t (id INT, v DOUBLE PRECISION)").ends(0);
     let path = home.write("t.csv", content(&lines));
-    home.load("t", &path, &["--batch-rows", "20"]).fails(1, &["t.csv, line 76, column \"v\"", "\"NA\"", "rows 1 to 60", "--null"]);
+    home.load("t", &path, &["--batch-rows", "20"])
+        .fails(1, &["t.csv, line 76, column \"v\"", "\"NA\"", "rows 1 to 60", "--null"]);
     assert_eq!(home.value("SELECT count(*) FROM t"), "60");
     lines[74] = "75,".to_owned();
     home.write("t.csv", content(&lines));
     let rest = home.load("t", &path, &["--batch-rows", "20"]);
-    assert!(rest.err.contains("40 rows loaded in 2 batches") && rest.err.contains("3 batches with 60 rows were already loaded"), "{rest:?}");
+    assert!(
+        rest.err.contains("40 rows loaded in 2 batches")
+            && rest.err.contains("3 batches with 60 rows were already loaded"),
+        "{rest:?}"
+    );
     assert_eq!(home.value("SELECT count(*) || ' ' || count(DISTINCT id) FROM t"), "100 100");
 }
 
@@ -186,7 +193,8 @@ fn a_huge_record_and_a_broken_sample_do_not_take_memory_or_make_tables() {
 fn a_duplicate_key_leaves_nothing_of_its_batch() {
     let home = Home::new();
     let path = home.write("t.csv", "id\n1\n2\n3\n4\n3\n6\n");
-    home.load("t", &path, &["--create", "--key", "id", "--batch-rows", "2"]).fails(1, &["23505", "rows 5 to 6", "rows 1 to 4"]);
+    home.load("t", &path, &["--create", "--key", "id", "--batch-rows", "2"])
+        .fails(1, &["23505", "rows 5 to 6", "rows 1 to 4"]);
     assert_eq!(home.value("SELECT count(*) FROM t"), "4");
     home.load("t", &path, &["--key", "other"]).fails(2, &["key"]);
 }
@@ -198,6 +206,24 @@ fn stdin_is_loaded_and_says_that_it_cannot_be_read_again() {
     assert!(loaded.err.contains("stdin cannot be read again") && loaded.err.contains("2 rows loaded"), "{loaded:?}");
     assert_eq!(loaded.ends(0), "");
     assert_eq!(home.value("SELECT count(*) FROM t"), "2");
+}
+
+#[test]
+fn ctrl_c_keeps_the_batches_that_were_committed() {
+    let home = Home::new();
+    let content: String = (0..200_000).map(|n| format!("{n}\n")).collect();
+    let path = home.write("t.csv", format!("n\n{content}"));
+    home.sql("CREATE TABLE t (n BIGINT)").ends(0);
+    let uri = home.uri("a");
+    let child = home.command(&["load", &uri, "t", &path, "--batch-rows", "100"]).spawn().unwrap();
+    let since = Instant::now();
+    while home.objects().len() < 20 && since.elapsed() < Duration::from_secs(20) {
+        std::thread::sleep(Duration::from_millis(1));
+    }
+    signal(&child, "INT");
+    ran(child.wait_with_output().unwrap()).fails(130, &["cancelled", "run the same command again"]);
+    let count: u64 = home.value("SELECT count(*) FROM t").parse().unwrap();
+    assert!(count > 0 && count < 200_000 && count.is_multiple_of(100), "{count}");
 }
 
 /// A load is killed at several moments under way. What it had committed must be there once, the same command must load
@@ -216,7 +242,10 @@ fn a_killed_load_goes_on_without_doubling() {
         let before = home.objects().len();
         let mut child = home.command(&args).spawn().unwrap();
         let since = Instant::now();
-        while home.objects().len() < before + 12 && since.elapsed() < Duration::from_secs(20) && child.try_wait().unwrap().is_none() {
+        while home.objects().len() < before + 12
+            && since.elapsed() < Duration::from_secs(20)
+            && child.try_wait().unwrap().is_none()
+        {
             std::thread::sleep(Duration::from_millis(1));
         }
         std::thread::sleep(Duration::from_millis(7 * n));
@@ -231,6 +260,9 @@ fn a_killed_load_goes_on_without_doubling() {
     let last = home.run(&args);
     assert!(last.err.contains("were already loaded"), "{last:?}");
     last.ends(0);
-    assert_eq!(home.value("SELECT count(*) || ' ' || count(DISTINCT n) || ' ' || sum(n) FROM t"), "20000 20000 199990000");
+    assert_eq!(
+        home.value("SELECT count(*) || ' ' || count(DISTINCT n) || ' ' || sum(n) FROM t"),
+        "20000 20000 199990000"
+    );
     home.run(&["verify", &uri, "--replay"]).ends(0);
 }

@@ -30,7 +30,8 @@ fn damage_is_found_and_refused() {
     home.sql("CREATE TABLE t (a BIGINT PRIMARY KEY); INSERT INTO t SELECT value FROM generate_series(1, 1000)").ends(0);
     let uri = home.uri("a");
     assert!(home.run(&["verify", &uri]).ends(0).starts_with("sound"));
-    let json: serde_json::Value = serde_json::from_str(&home.run(&["verify", &uri, "--json", "--replay"]).ends(0)).unwrap();
+    let json: serde_json::Value =
+        serde_json::from_str(&home.run(&["verify", &uri, "--json", "--replay"]).ends(0)).unwrap();
     assert_eq!((&json["ok"], &json["position"]), (&true.into(), &2.into()));
     let largest = home.objects().into_iter().max_by_key(|path| std::fs::metadata(path).unwrap().len()).unwrap();
     let mut bytes = std::fs::read(&largest).unwrap();
@@ -68,7 +69,8 @@ fn inspect_shows_versions_and_the_log() {
     home.sql("CREATE TABLE t (a BIGINT)").ends(0);
     let text = home.run(&["inspect", &home.uri("a")]).ends(0);
     assert!(text.contains("versions (1)") && text.contains("create"), "{text}");
-    let json: serde_json::Value = serde_json::from_str(&home.run(&["inspect", &home.uri("a"), "--json"]).ends(0)).unwrap();
+    let json: serde_json::Value =
+        serde_json::from_str(&home.run(&["inspect", &home.uri("a"), "--json"]).ends(0)).unwrap();
     assert_eq!(json["position"], 1);
 }
 

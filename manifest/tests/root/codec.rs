@@ -141,6 +141,9 @@ fn what_was_written_is_read_and_nothing_secret_stands_in_clear() {
 #[test]
 fn golden_bytes() {
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/golden/manifest-v1.json");
+    if std::env::var_os("FIRN_GOLDEN").is_some_and(|v| v == "write") {
+        std::fs::write(&path, encoded()).unwrap();
+    }
     let golden = std::fs::read(&path).unwrap_or_default();
     assert_eq!(
         String::from_utf8(golden).unwrap(),

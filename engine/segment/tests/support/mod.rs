@@ -85,7 +85,7 @@ impl RangeSource for Object {
             // a store cuts a range off at the object's end
             Ok(self.bytes.slice(range.start as usize..range.end.min(size) as usize))
         } else {
-            Err(StoreError::new(StoreErrorKind::Other, Op::Get, "object", "memory", "range not satisfiable"))
+            Err(StoreError::new(StoreErrorKind::Short, Op::Get, "object", "memory", "range not satisfiable"))
         };
         futures::future::ready(answer).boxed()
     }
