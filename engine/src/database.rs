@@ -12,8 +12,8 @@ use firn_manifest::uri::StoreUri;
 use firn_manifest::world::{World, system};
 use tokio::sync::{Mutex, OnceCell};
 
-pub use crate::commit::{Consistency, FlushPolicy};
 use crate::commit::Core;
+pub use crate::commit::{Consistency, FlushPolicy};
 use crate::error::{Error, ErrorKind, Result, sqlstate};
 use crate::session::Session;
 use crate::state::Snapshot;

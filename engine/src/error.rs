@@ -93,7 +93,9 @@ impl Error {
     /// Stored bytes are not what the chain says.
     pub fn integrity(object: impl fmt::Display, what: impl fmt::Display) -> Self {
         Self::new(ErrorKind::Integrity, sqlstate::DATA_CORRUPTED, format!("object {object} is damaged: {what}"))
-            .with_hint("nothing was served from it; run `firn verify` on the namespace and restore the object from a backup")
+            .with_hint(
+                "nothing was served from it; run `firn verify` on the namespace and restore the object from a backup",
+            )
     }
 
     /// A state the engine excludes was met; the statement is refused rather than answered wrongly.
@@ -114,7 +116,9 @@ impl Error {
             sqlstate::FENCED,
             format!("this writer was fenced: another writer took the namespace over with epoch {by_epoch}"),
         )
-        .with_hint("everything acknowledged is kept; open the namespace again to write (that fences the other writer in turn)")
+        .with_hint(
+            "everything acknowledged is kept; open the namespace again to write (that fences the other writer in turn)",
+        )
     }
 
     /// Adds what to do next.
@@ -176,12 +180,15 @@ impl From<SegmentError> for Error {
         match (e.kind, e.store) {
             (SegmentErrorKind::Store, Some(store)) => (*store).into(),
             (SegmentErrorKind::Store, None) => Self::new(ErrorKind::Store, sqlstate::IO_ERROR, e.what),
-            (SegmentErrorKind::Integrity, _) => {
-                Self::new(ErrorKind::Integrity, sqlstate::DATA_CORRUPTED, format!("object {} is damaged: {}", e.object, e.what))
-                    .with_hint(e.hint)
-            }
+            (SegmentErrorKind::Integrity, _) => Self::new(
+                ErrorKind::Integrity,
+                sqlstate::DATA_CORRUPTED,
+                format!("object {} is damaged: {}", e.object, e.what),
+            )
+            .with_hint(e.hint),
             (SegmentErrorKind::Key, _) => {
-                Self::new(ErrorKind::Key, sqlstate::INVALID_AUTHORIZATION, format!("{}: {}", e.object, e.what)).with_hint(e.hint)
+                Self::new(ErrorKind::Key, sqlstate::INVALID_AUTHORIZATION, format!("{}: {}", e.object, e.what))
+                    .with_hint(e.hint)
             }
             (SegmentErrorKind::Unsupported, _) => {
                 Self::new(ErrorKind::Integrity, sqlstate::FEATURE_NOT_SUPPORTED, format!("{}: {}", e.object, e.what))

@@ -153,12 +153,8 @@ impl Core {
         let world = self.store.world();
         let name = vector_name(new_ulid(world.as_ref()));
         let (bytes, places) = build_vectors(&name, &vectors, keys.active(), world.as_ref())?;
-        let object = ObjectRef {
-            name,
-            size: bytes.len() as u64,
-            digest: Digest::of(&bytes),
-            key_id: keys.active().id(),
-        };
+        let object =
+            ObjectRef { name, size: bytes.len() as u64, digest: Digest::of(&bytes), key_id: keys.active().id() };
         flushed.vector_object = Some((object, bytes));
         flushed.vectors =
             vectors.into_iter().zip(places).map(|((file, vector), place)| (file, Arc::new(vector), place)).collect();
@@ -172,7 +168,8 @@ impl Core {
         for data in tables.values_mut() {
             let mut files: Vec<Arc<SstFile>> = data.files.to_vec();
             for file in &mut files {
-                let Some((_, vector, place)) = flushed.vectors.iter().find(|(name, ..)| *name == file.entry.name) else {
+                let Some((_, vector, place)) = flushed.vectors.iter().find(|(name, ..)| *name == file.entry.name)
+                else {
                     continue;
                 };
                 let entry = FileEntry { vector: Some(place.clone()), ..file.entry.clone() };
@@ -272,9 +269,7 @@ fn gather(schema: &TableSchema, columns: &[&Column], chunks: &[Arc<Chunk>]) -> R
     let mut batches = Vec::with_capacity(chunks.len());
     for chunk in chunks {
         let arrays = columns.iter().map(|c| stored_column(&chunk.batch, c)).collect::<Result<Vec<ArrayRef>>>()?;
-        batches.push(
-            RecordBatch::try_new(whole.clone(), arrays).map_err(|e| Error::internal(format!("flush: {e}")))?,
-        );
+        batches.push(RecordBatch::try_new(whole.clone(), arrays).map_err(|e| Error::internal(format!("flush: {e}")))?);
         out.keys.extend(chunk_keys(schema, &chunk.batch)?);
         for row in 0..chunk.batch.num_rows() {
             out.begins.push(chunk.begin.0);
@@ -347,30 +342,18 @@ fn draft(
     objects.extend(flushed.files.iter().map(|f| f.object.clone()));
     objects.extend(flushed.vector_object.iter().map(|(object, _)| object.clone()));
     // a vector object that no file names any more is retired
-    let named = |name: &str| {
-        files.iter().any(|f| f.name == name || f.vector.as_ref().is_some_and(|v| v.object == name))
-    };
+    let named =
+        |name: &str| files.iter().any(|f| f.name == name || f.vector.as_ref().is_some_and(|v| v.object == name));
     let (objects, gone): (Vec<ObjectRef>, Vec<ObjectRef>) = objects.into_iter().partition(|o| named(&o.name));
     let mut retired = head.envelope.retired.clone();
     retired.extend(gone.into_iter().map(|object| RetiredObject { object, retired_at: now }));
 
     Draft {
         kind: ManifestKind::Flush,
-        wal: WalFloor {
-            seq: mark.seq,
-            hash: mark.hash,
-            position: mark.position,
-            commit_time: mark.commit_time,
-        },
+        wal: WalFloor { seq: mark.seq, hash: mark.hash, position: mark.position, commit_time: mark.commit_time },
         horizon: head.envelope.horizon,
         objects,
         retired,
-        sealed: Sealed {
-            catalog: catalog.to_manifest(),
-            next_table: catalog.next_table(),
-            files,
-            counters,
-        },
+        sealed: Sealed { catalog: catalog.to_manifest(), next_table: catalog.next_table(), files, counters },
     }
 }
-

@@ -312,7 +312,8 @@ async fn commits_share_puts() {
     let place = place();
     let db = open(&place, Mode::ReadWrite).await;
     create(&db, &place).await;
-    let before: u64 = place.store.totals().iter().filter(|t| t.op == firn_manifest::tally::Op::Put).map(|t| t.requests).sum();
+    let before: u64 =
+        place.store.totals().iter().filter(|t| t.op == firn_manifest::tally::Op::Put).map(|t| t.requests).sum();
     let mut tasks = Vec::new();
     for i in 0..64i64 {
         let core = db.writer().await.unwrap();
@@ -329,7 +330,8 @@ async fn commits_share_puts() {
     positions.sort();
     positions.dedup();
     assert_eq!(positions.len(), 64);
-    let after: u64 = place.store.totals().iter().filter(|t| t.op == firn_manifest::tally::Op::Put).map(|t| t.requests).sum();
+    let after: u64 =
+        place.store.totals().iter().filter(|t| t.op == firn_manifest::tally::Op::Put).map(|t| t.requests).sum();
     assert!(after - before < 64, "64 commits took {} PUTs", after - before);
     assert_eq!(read(&db.snapshot(&place.store).await.unwrap(), None).await.len(), 64);
 }

@@ -245,6 +245,7 @@ impl Backend for Scripted {
     ) -> Result<Vec<ObjectInfo>, StoreError> {
         let depth = self.begin(Op::List, prefix);
         let found = self.inner.list(prefix, after, limit).await;
+        system().sleep(LATENCY).await;
         self.end(depth);
         found
     }

@@ -176,8 +176,7 @@ impl State {
             }
             self.catalog = Arc::new(catalog);
         }
-        let mut recent =
-            RecentCommit { position, changes_catalog: !record.catalog.is_empty(), tables: Vec::new() };
+        let mut recent = RecentCommit { position, changes_catalog: !record.catalog.is_empty(), tables: Vec::new() };
         for change in record.tables {
             let hidden = self.catalog.any_version(change.table).and_then(|s| s.row_id().map(|c| c.id));
             let data = self.table_mut(change.table);

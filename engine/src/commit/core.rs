@@ -77,7 +77,10 @@ pub struct Core {
 
 impl fmt::Debug for Core {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Core").field("durable", &self.durable()).field("writer", &self.is_writer()).finish_non_exhaustive()
+        f.debug_struct("Core")
+            .field("durable", &self.durable())
+            .field("writer", &self.is_writer())
+            .finish_non_exhaustive()
     }
 }
 

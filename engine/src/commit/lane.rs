@@ -121,7 +121,11 @@ impl Core {
         if frame.len() > RECORD_BYTES {
             return Err(Error::statement(
                 sqlstate::PROGRAM_LIMIT_EXCEEDED,
-                format!("the statement writes {} MiB in one commit; at most {} MiB fit", frame.len() >> 20, RECORD_BYTES >> 20),
+                format!(
+                    "the statement writes {} MiB in one commit; at most {} MiB fit",
+                    frame.len() >> 20,
+                    RECORD_BYTES >> 20
+                ),
             )
             .with_hint("write fewer rows in one statement or transaction"));
         }
@@ -133,8 +137,7 @@ impl Core {
         state.apply(Applied { position, commit_time, catalog: record.catalog, tables }, true)?;
         drop(state);
         lane.in_flight.push((position, frame.len()));
-        let pending =
-            Pending { frame, position, commit_time, row, store: request.store.for_cause(Cause::Commit), ack };
+        let pending = Pending { frame, position, commit_time, row, store: request.store.for_cause(Cause::Commit), ack };
         writer.queue.send(pending).map_err(|_| Error::internal("the log task ended"))?;
         Ok(committed)
     }
@@ -270,4 +273,3 @@ fn draw_row_ids(batch: &RecordBatch, column: &str, mut next: u64) -> Result<Reco
     }
     RecordBatch::try_new(batch.schema(), columns).map_err(|e| Error::internal(format!("row ids: {e}")))
 }
-

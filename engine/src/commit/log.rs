@@ -140,7 +140,11 @@ fn lost(core: &Core, name: &str, winner: Bytes) -> Error {
         Ok(segment) if segment.header.epoch > core.epoch() => Error::fenced(segment.header.epoch),
         Ok(segment) => Error::integrity(
             name,
-            format!("the slot was taken under epoch {}, which is not above this writer's {}", segment.header.epoch, core.epoch()),
+            format!(
+                "the slot was taken under epoch {}, which is not above this writer's {}",
+                segment.header.epoch,
+                core.epoch()
+            ),
         ),
         Err(error) => error.into(),
     }

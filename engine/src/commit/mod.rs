@@ -22,11 +22,11 @@ use firn_manifest::store::Store;
 use firn_segment::key::Key;
 use firn_segment::record::{Answer, RowOp};
 
-pub use self::core::{Consistency, Core, FlushPolicy};
-pub use self::transaction::{Read, Transaction};
 pub(crate) use self::apply::{Applied, AppliedTable, State, Target};
+pub use self::core::{Consistency, Core, FlushPolicy};
 pub(crate) use self::log::Mark;
 pub(crate) use self::requests::{CommitRow, commit_rows};
+pub use self::transaction::{Read, Transaction};
 use crate::state::Found;
 
 /// Who writes, and under which id.

@@ -14,12 +14,12 @@ use futures::{StreamExt, stream};
 use parking_lot::RwLock;
 use tokio::sync::{Mutex, MutexGuard, OnceCell, mpsc, watch};
 
+use super::Committed;
 use super::apply::State;
 use super::core::{Core, FlushPolicy, Writer};
 use super::lane::Lane;
 use super::log::{self, Mark};
 use super::requests::CommitRow;
-use super::Committed;
 use crate::error::Result;
 use crate::wal::{Follower, Tail, plant};
 

@@ -19,9 +19,9 @@ use firn_segment::types::storage_schema;
 use futures::TryStreamExt;
 use parking_lot::Mutex;
 
+use super::Committed;
 use super::apply::State;
 use super::log::Mark;
-use super::Committed;
 use crate::error::{Error, Result};
 use crate::state::catalog::{Catalog, commits_schema};
 use crate::state::{ScanAt, ScanColumn, ScanRequest, Snapshot};
@@ -111,9 +111,7 @@ pub(crate) fn commit_rows(mark: &Mark, rows: &[&CommitRow]) -> Result<(RecordBat
         .collect::<Result<_, _>>()?;
     let columns: Vec<ArrayRef> = vec![
         positions.clone(),
-        Arc::new(
-            TimestampMicrosecondArray::from_iter_values(rows.iter().map(|r| r.commit_time)).with_timezone("UTC"),
-        ),
+        Arc::new(TimestampMicrosecondArray::from_iter_values(rows.iter().map(|r| r.commit_time)).with_timezone("UTC")),
         text(|r| r.actor.as_deref()),
         text(|r| r.request_id.as_deref()),
         text(|r| r.reason.as_deref()),

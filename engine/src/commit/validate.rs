@@ -20,9 +20,9 @@ use super::core::Core;
 use super::transaction::{Read, Transaction};
 use super::{Committed, Delete, TableWrite, WriteRequest, WriteSet};
 use crate::error::{Error, Result, sqlstate};
+use crate::state::Snapshot;
 use crate::state::overlay::OwnTable;
 use crate::state::rows::{sql_column, sql_schema, stored_column};
-use crate::state::Snapshot;
 
 fn conflict(why: impl Into<String>) -> Error {
     Error::statement(sqlstate::SERIALIZATION_FAILURE, "could not serialize access due to concurrent commits")
@@ -155,7 +155,11 @@ async fn table_write(newest: &Snapshot, own: &OwnTable, base: Position) -> Resul
     let old_rows = match &own.old_rows {
         Some(batches) if !batches.is_empty() => {
             let whole = sql_schema(&schema, true);
-            batches.iter().all(|b| b.schema_ref().fields() == whole.fields()).then(|| concat_batches(&whole, batches)).transpose()
+            batches
+                .iter()
+                .all(|b| b.schema_ref().fields() == whole.fields())
+                .then(|| concat_batches(&whole, batches))
+                .transpose()
                 .map_err(|e| Error::internal(format!("validation: {e}")))?
         }
         _ => None,
@@ -183,7 +187,8 @@ fn live_rows(schema: &TableSchema, own: &OwnTable) -> Result<(Option<RecordBatch
         let batch =
             RecordBatch::try_new(stored.clone(), columns).map_err(|e| Error::internal(format!("transaction: {e}")))?;
         batches.push(
-            take_record_batch(&batch, &UInt32Array::from(rows)).map_err(|e| Error::internal(format!("transaction: {e}")))?,
+            take_record_batch(&batch, &UInt32Array::from(rows))
+                .map_err(|e| Error::internal(format!("transaction: {e}")))?,
         );
     }
     if batches.is_empty() {
@@ -192,4 +197,3 @@ fn live_rows(schema: &TableSchema, own: &OwnTable) -> Result<(Option<RecordBatch
     let all = concat_batches(&stored, &batches).map_err(|e| Error::internal(format!("transaction: {e}")))?;
     Ok((Some(all), operations, keys))
 }
-

@@ -142,7 +142,7 @@ impl How {
             None => true,
             Some(Expr::Value(v)) => match &v.value {
                 Value::Boolean(b) => *b,
-                Value::Number(n, _) => n.to_string() != "0",
+                Value::Number(n, _) => *n != "0",
                 Value::SingleQuotedString(s) => s.eq_ignore_ascii_case("on") || s.eq_ignore_ascii_case("true"),
                 _ => true,
             },

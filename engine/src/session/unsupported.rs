@@ -43,9 +43,10 @@ pub(super) fn error(statement: &Statement) -> Error {
         Statement::Lock(_) | Statement::LockTables { .. } | Statement::UnlockTables => {
             ("LOCK", "transactions are SERIALIZABLE without locks; retry on SQLSTATE 40001")
         }
-        Statement::Vacuum(_) | Statement::Analyze(_) | Statement::OptimizeTable { .. } => {
-            ("VACUUM and ANALYZE", "leave it away: statistics stand in the files, and ended versions are history that stays readable")
-        }
+        Statement::Vacuum(_) | Statement::Analyze(_) | Statement::OptimizeTable { .. } => (
+            "VACUUM and ANALYZE",
+            "leave it away: statistics stand in the files, and ended versions are history that stays readable",
+        ),
         Statement::Grant(_)
         | Statement::Revoke(_)
         | Statement::Deny(_)

@@ -38,12 +38,22 @@ pub fn exact(from: &DataType, to: &DataType) -> Option<Arc<ScalarUDF>> {
         DataType::Date32 => ColumnType::Date,
         DataType::Timestamp(TimeUnit::Microsecond, None) => ColumnType::Timestamp,
         DataType::Timestamp(TimeUnit::Microsecond, Some(_)) => ColumnType::Timestamptz,
+        DataType::Utf8 | DataType::LargeUtf8 | DataType::Utf8View => ColumnType::Text,
         _ => return None,
     };
     let needed = match target {
         ColumnType::SmallInt | ColumnType::Integer | ColumnType::BigInt => text || rounds,
         ColumnType::Real => text || matches!(from, DataType::Float64 | DataType::Decimal128(..)),
         ColumnType::Decimal { .. } => text || from.is_floating(),
+        // Arrow prints these otherwise than PostgreSQL
+        ColumnType::Text => matches!(
+            from,
+            DataType::Timestamp(TimeUnit::Microsecond, _)
+                | DataType::Float32
+                | DataType::Float64
+                | DataType::Binary
+                | DataType::BinaryView
+        ),
         _ => text,
     };
     needed.then(|| Arc::new(ScalarUDF::from(Cast::new("firn_cast", target, to.clone()))))
@@ -262,6 +272,10 @@ mod tests {
             ("SELECT count(*) FROM (VALUES (DATE '2024-01-02')) t(d) WHERE d > '2024-01-01'", "1"),
             ("SELECT TIMESTAMP '2024-01-01 10:00' < '2024-01-01 10:00:01'", "true"),
             ("SELECT x::text FROM (VALUES (1.50)) t(x)", "1.50"),
+            ("SELECT (TIMESTAMP '2024-01-02 03:04:05.5')::text", "2024-01-02 03:04:05.5"),
+            ("SELECT (TIMESTAMPTZ '2024-01-02 03:04:05Z') || '!'", "2024-01-02 03:04:05+00!"),
+            ("SELECT ('\\x00ff'::bytea)::text", "\\x00ff"),
+            ("SELECT (1e300::double precision)::text", "1e+300"),
         ] {
             assert_eq!(one(sql).await, want, "{sql}");
         }

@@ -9,8 +9,8 @@ use std::ops::ControlFlow;
 
 use firn_manifest::schema::ColumnType;
 use sqlparser::ast::{
-    CastKind, DataType, Expr, Fetch, Function, FunctionArg, FunctionArgExpr, FunctionArgumentList, FunctionArguments, Ident,
-    LimitClause, ObjectName, Query, Select, Statement, TimezoneInfo, TypedString, Value, VisitMut, VisitorMut,
+    CastKind, DataType, Expr, Fetch, Function, FunctionArg, FunctionArgExpr, FunctionArgumentList, FunctionArguments,
+    Ident, LimitClause, ObjectName, Query, Select, Statement, TimezoneInfo, TypedString, Value, VisitMut, VisitorMut,
 };
 
 use super::types;

@@ -263,7 +263,10 @@ fn refuse_option(option: &ColumnOption) -> Error {
         ColumnOption::Collation(_) => ("COLLATE", "leave it away; text is ordered by its bytes"),
         ColumnOption::Comment(_) => ("COMMENT", "leave it away"),
         _ => {
-            return Error::unsupported(format!("column option {option}"), "use NOT NULL, NULL, DEFAULT and PRIMARY KEY");
+            return Error::unsupported(
+                format!("column option {option}"),
+                "use NOT NULL, NULL, DEFAULT and PRIMARY KEY",
+            );
         }
     };
     Error::unsupported(what, instead)

@@ -53,7 +53,10 @@ pub fn sources(statement: &Statement) -> Result<(String, Option<Query>)> {
             (format!("Drop {}", names.join(", ")), None)
         }
         other => {
-            return Err(Error::unsupported(format!("EXPLAIN of {other}"), "explain a SELECT, INSERT, UPDATE or DELETE"));
+            return Err(Error::unsupported(
+                format!("EXPLAIN of {other}"),
+                "explain a SELECT, INSERT, UPDATE or DELETE",
+            ));
         }
     })
 }

@@ -41,7 +41,8 @@ const FIELDS: [(&str, &str); 30] = [
 
 /// The literal pattern of a call of `to_char`.
 pub fn of(function: &mut Function) -> Option<&mut String> {
-    let named = function.name.0.last().and_then(|p| p.as_ident()).is_some_and(|i| i.value.eq_ignore_ascii_case("to_char"));
+    let named =
+        function.name.0.last().and_then(|p| p.as_ident()).is_some_and(|i| i.value.eq_ignore_ascii_case("to_char"));
     let FunctionArguments::List(list) = &mut function.args else { return None };
     match list.args.as_mut_slice() {
         [_, FunctionArg::Unnamed(FunctionArgExpr::Expr(Expr::Value(value)))] if named => match &mut value.value {
@@ -86,11 +87,17 @@ mod tests {
     #[tokio::test]
     async fn patterns_and_zones_mean_what_postgres_means() {
         for (sql, want) in [
-            ("SELECT to_char(TIMESTAMP '2024-03-05 14:07:09.25', 'YYYY-MM-DD HH24:MI:SS.MS')", "2024-03-05 14:07:09.250"),
+            (
+                "SELECT to_char(TIMESTAMP '2024-03-05 14:07:09.25', 'YYYY-MM-DD HH24:MI:SS.MS')",
+                "2024-03-05 14:07:09.250",
+            ),
             ("SELECT to_char(DATE '2024-03-05', 'DD Mon \"of\" YY')", "05 Mar of 24"),
             ("SELECT to_char(DATE '2024-03-05', '%d/%m')", "05/03"),
             ("SELECT (TIMESTAMPTZ '2024-07-01 08:00Z' AT TIME ZONE 'Europe/Berlin')::text", "2024-07-01 10:00:00"),
-            ("SELECT TIMESTAMP '2024-07-01 10:00' AT TIME ZONE 'Europe/Berlin' = TIMESTAMPTZ '2024-07-01 08:00Z'", "true"),
+            (
+                "SELECT TIMESTAMP '2024-07-01 10:00' AT TIME ZONE 'Europe/Berlin' = TIMESTAMPTZ '2024-07-01 08:00Z'",
+                "true",
+            ),
             ("SELECT TIMESTAMP '2024-07-01 10:00' AT TIME ZONE '+03' = TIMESTAMPTZ '2024-07-01 07:00Z'", "true"),
             ("SELECT x FROM (VALUES (1), (2)) t(x) ORDER BY x DESC FETCH FIRST ROW ONLY", "2"),
         ] {

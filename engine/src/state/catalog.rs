@@ -59,10 +59,7 @@ impl Catalog {
     /// The catalog as a manifest holds it.
     #[must_use]
     pub fn to_manifest(&self) -> Vec<TableVersion> {
-        self.versions
-            .iter()
-            .map(|v| TableVersion { schema: (*v.schema).clone(), begin: v.begin, end: v.end })
-            .collect()
+        self.versions.iter().map(|v| TableVersion { schema: (*v.schema).clone(), begin: v.begin, end: v.end }).collect()
     }
 
     /// The table of that name at `at`; `firn_commits` is there at every position.
@@ -159,8 +156,7 @@ impl Catalog {
                 self.begin(schema, position);
             }
             CatalogChange::Drop { id } => {
-                self.end(*id, position)
-                    .ok_or_else(|| wrong(format!("it drops table {id}, which does not exist")))?;
+                self.end(*id, position).ok_or_else(|| wrong(format!("it drops table {id}, which does not exist")))?;
             }
         }
         Ok(())

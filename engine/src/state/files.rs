@@ -90,10 +90,8 @@ impl SstFile {
         columns: &[(ColumnId, ColumnType)],
     ) -> Result<Arc<SstReader>> {
         let source = Arc::new(ObjectSource { store: store.clone(), name: self.entry.name.clone() });
-        let opened = self
-            .reader
-            .get_or_try_init(|| SstReader::open(&self.entry, source.clone(), keys, columns))
-            .await?;
+        let opened =
+            self.reader.get_or_try_init(|| SstReader::open(&self.entry, source.clone(), keys, columns)).await?;
         Ok(Arc::new(opened.with_source(source)))
     }
 

@@ -104,11 +104,8 @@ impl Snapshot {
                 if file.end_of(row, &self.store, &self.view.keys).await?.is_some_and(|end| end <= at) {
                     continue;
                 }
-                let begin = if file.entry.max_begin <= at {
-                    file.entry.max_begin
-                } else {
-                    begin_of(&reader, row).await?
-                };
+                let begin =
+                    if file.entry.max_begin <= at { file.entry.max_begin } else { begin_of(&reader, row).await? };
                 if begin <= at {
                     answers[*i] = Some(Found { loc: Loc::of(Place::File(ordinal, row)), begin });
                 }
@@ -242,4 +239,3 @@ fn build(table: &TableSchema, arrays: Vec<ArrayRef>, rows: usize) -> Result<Reco
 fn lost(table: &TableSchema) -> Error {
     Error::internal(format!("a row of table {:?} was addressed under another snapshot", table.name))
 }
-

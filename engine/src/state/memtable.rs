@@ -49,9 +49,7 @@ impl Chunk {
     }
 
     fn set_end(&self, row: usize, end: Position) {
-        let ends = self
-            .ends
-            .get_or_init(|| (0..self.batch.num_rows()).map(|_| AtomicU64::new(OPEN)).collect());
+        let ends = self.ends.get_or_init(|| (0..self.batch.num_rows()).map(|_| AtomicU64::new(OPEN)).collect());
         if let Some(slot) = ends.get(row) {
             slot.store(end.0, Ordering::Release);
         }

@@ -119,7 +119,8 @@ impl Overlay {
         for delete in &write.deletes {
             match delete.found.loc.place() {
                 Place::Own(chunk, row) => {
-                    if let Some(live) = table.chunks.get_mut(chunk as usize).and_then(|c| c.live.get_mut(row as usize)) {
+                    if let Some(live) = table.chunks.get_mut(chunk as usize).and_then(|c| c.live.get_mut(row as usize))
+                    {
                         *live = false;
                     }
                     if table.index.get(&delete.key) == Some(&(chunk, row)) {

@@ -45,9 +45,7 @@ pub fn sql_field(column: &Column) -> Field {
 /// A table's columns by name in SQL types; the hidden row id only when asked for.
 #[must_use]
 pub fn sql_schema(table: &TableSchema, with_hidden: bool) -> SchemaRef {
-    Arc::new(Schema::new(
-        table.columns.iter().filter(|c| with_hidden || !c.hidden).map(sql_field).collect::<Vec<_>>(),
-    ))
+    Arc::new(Schema::new(table.columns.iter().filter(|c| with_hidden || !c.hidden).map(sql_field).collect::<Vec<_>>()))
 }
 
 /// `rows` values of a column that the stored rows do not have.

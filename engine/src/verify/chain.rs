@@ -71,7 +71,11 @@ fn is_vector(key: &str) -> bool {
 }
 
 /// The chain of manifests from version 1 to the newest.
-async fn manifests(store: &Store, versions: &BTreeSet<Version>, report: &mut Report) -> Result<BTreeMap<Version, Envelope>> {
+async fn manifests(
+    store: &Store,
+    versions: &BTreeSet<Version>,
+    report: &mut Report,
+) -> Result<BTreeMap<Version, Envelope>> {
     let mut good = BTreeMap::new();
     let Some(newest) = versions.iter().next_back().copied() else { return Ok(good) };
     let mut before: Option<(Version, Option<Envelope>, ChainHash)> = None;
@@ -106,7 +110,11 @@ async fn manifests(store: &Store, versions: &BTreeSet<Version>, report: &mut Rep
                 }
                 // either of the two can be the one that was changed
                 if envelope.prev != *older_hash {
-                    report.find("I6", manifest_key(*older_version), format!("version {version} names another hash of it"));
+                    report.find(
+                        "I6",
+                        manifest_key(*older_version),
+                        format!("version {version} names another hash of it"),
+                    );
                 }
             }
             Some((older_version, None, _)) => {
@@ -158,7 +166,11 @@ async fn log(
     .buffered(READS);
     while let Some((seq, name, bytes)) = read.try_next().await? {
         let Some(bytes) = bytes else {
-            report.find("I5", name, format!("segment {seq} is missing and later ones are there or were covered by a flush"));
+            report.find(
+                "I5",
+                name,
+                format!("segment {seq} is missing and later ones are there or were covered by a flush"),
+            );
             before = None;
             continue;
         };
@@ -184,7 +196,11 @@ async fn log(
                 report.find("I6", segment_key(Seq(seq.0 - 1)), format!("segment {seq} names another hash of it"));
             }
             if header.first != position.next() {
-                report.find("I5", &name, format!("it begins at position {}, the one before ended at {position}", header.first));
+                report.find(
+                    "I5",
+                    &name,
+                    format!("it begins at position {}, the one before ended at {position}", header.first),
+                );
             }
         }
         if header.epoch < epoch {
@@ -194,7 +210,10 @@ async fn log(
             report.find(
                 "I2",
                 &name,
-                format!("its epoch {} was claimed by no manifest; the newest has epoch {highest}: a manifest is missing", header.epoch),
+                format!(
+                    "its epoch {} was claimed by no manifest; the newest has epoch {highest}: a manifest is missing",
+                    header.epoch
+                ),
             );
         }
         epoch = epoch.max(header.epoch);

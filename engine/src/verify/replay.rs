@@ -96,12 +96,8 @@ pub(super) async fn check(db: &Database, report: &mut Report) -> Result<()> {
     ids.push(TableId::COMMITS);
     ids.sort_unstable();
     ids.dedup();
-    let mut summary = ReplayReport {
-        commits: replayed.commits,
-        position: upto.position.0,
-        tables: ids.len() as u64,
-        versions: 0,
-    };
+    let mut summary =
+        ReplayReport { commits: replayed.commits, position: upto.position.0, tables: ids.len() as u64, versions: 0 };
     for id in ids {
         let from_log = replayed.versions(id);
         let from_files = stored_versions(&snapshot, &catalog, id).await?;
@@ -248,7 +244,14 @@ impl Replay {
         Ok(row)
     }
 
-    fn insert(&mut self, id: TableId, batch: &RecordBatch, operations: &[RowOp], keys: Vec<Key>, at: Position) -> Result<()> {
+    fn insert(
+        &mut self,
+        id: TableId,
+        batch: &RecordBatch,
+        operations: &[RowOp],
+        keys: Vec<Key>,
+        at: Position,
+    ) -> Result<()> {
         let table = self.table(id)?;
         let rows = table.digests.of_stored(batch)?;
         for ((row, key), operation) in rows.into_iter().zip(keys).zip(operations) {

@@ -59,4 +59,3 @@ pub(crate) async fn plant(tail: &mut Tail, state: &mut State, store: &Store, epo
         }
     }
 }
-

@@ -15,8 +15,8 @@ use firn_segment::record::{CommitRecord, DeletedRow, TableChange};
 
 use crate::commit::{Applied, AppliedTable, State, Target};
 use crate::error::{Error, Result};
-use crate::state::lookup::chunk_keys;
 use crate::state::Snapshot;
+use crate::state::lookup::chunk_keys;
 use crate::state::snapshot::{Place, TableData};
 
 /// Resolves a record against the state it is to be applied to.
@@ -35,12 +35,7 @@ pub(crate) async fn resolve(state: &State, store: &Store, record: &CommitRecord)
         };
         tables.push(AppliedTable { table: change.table, ends, inserts, old_rows: None });
     }
-    Ok(Applied {
-        position: record.position,
-        commit_time: record.commit_time,
-        catalog: record.catalog.clone(),
-        tables,
-    })
+    Ok(Applied { position: record.position, commit_time: record.commit_time, catalog: record.catalog.clone(), tables })
 }
 
 /// The schema whose key the change's rows have: a table's key never changes, so any version will do.
@@ -74,9 +69,10 @@ async fn targets(
     let mut targets = vec![None; deletes.len()];
     let mut unknown: Vec<(Key, usize)> = Vec::new();
     for (i, row) in deletes.iter().enumerate() {
-        let in_memory = data.mem.newest(&row.key).filter(|loc| {
-            data.mem.chunk(loc.chunk).is_some_and(|c| c.end(loc.row as usize).is_none())
-        });
+        let in_memory = data
+            .mem
+            .newest(&row.key)
+            .filter(|loc| data.mem.chunk(loc.chunk).is_some_and(|c| c.end(loc.row as usize).is_none()));
         let in_file = row.locator.and_then(|l| ordinals.get(&l.file).map(|ordinal| Target::File(*ordinal, l.row)));
         targets[i] = in_memory.map(Target::Mem).or(in_file);
         if targets[i].is_none() {

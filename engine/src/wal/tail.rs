@@ -11,8 +11,8 @@ use firn_segment::wal::{self, SegmentKind, StoredSegment};
 use futures::{StreamExt, TryStreamExt, stream};
 
 use super::resolve::resolve;
-use crate::commit::{Core, Mark, State};
 use crate::commit::CommitRow;
+use crate::commit::{Core, Mark, State};
 use crate::error::{Error, Result};
 
 /// Segments asked for at once before it is known whether there are any.

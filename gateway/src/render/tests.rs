@@ -1,3 +1,5 @@
+//! Every type of a column, in every format.
+
 use std::collections::HashMap;
 use std::sync::Arc;
 

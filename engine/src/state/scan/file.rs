@@ -50,10 +50,8 @@ async fn open(scan: Arc<Inner>, ordinal: u32, row_group: usize) -> Result<BatchS
         None
     };
 
-    let relative: Vec<Range<usize>> = selected
-        .iter()
-        .map(|r| (r.start - span.start) as usize..(r.end - span.start) as usize)
-        .collect();
+    let relative: Vec<Range<usize>> =
+        selected.iter().map(|r| (r.start - span.start) as usize..(r.end - span.start) as usize).collect();
     let plan = ReadPlan {
         columns: read.columns.clone(),
         row_groups: vec![row_group],
@@ -199,9 +197,9 @@ impl Read {
                 (ScanColumn::Loc, None) => Arc::new(UInt64Array::from_iter_values(
                     ordinals.iter().map(|row| Loc::of(Place::File(source, *row)).0),
                 )),
-                (_, None) => Arc::new(UInt64Array::from_iter(ordinals.iter().map(|row| {
-                    ends.and_then(|e| e.get(row)).filter(|end| **end <= at).map(|end| end.0)
-                }))),
+                (_, None) => Arc::new(UInt64Array::from_iter(
+                    ordinals.iter().map(|row| ends.and_then(|e| e.get(row)).filter(|end| **end <= at).map(|end| end.0)),
+                )),
             });
         }
         let options = RecordBatchOptions::new().with_row_count(Some(rows));

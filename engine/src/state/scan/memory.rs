@@ -59,9 +59,9 @@ pub(super) fn chunks(scan: &Inner, range: Range<u32>) -> Result<Vec<RecordBatch>
             ScanColumn::Op => Arc::new(UInt8Array::from_iter_values(
                 rows.iter().map(|row| chunk.operations.get(*row as usize).map_or(0, |op| *op as u8)),
             )),
-            ScanColumn::Loc | ScanColumn::Column(_) => Arc::new(UInt64Array::from_iter_values(
-                rows.iter().map(|row| Loc::of(Place::Mem(ordinal, *row)).0),
-            )),
+            ScanColumn::Loc | ScanColumn::Column(_) => {
+                Arc::new(UInt64Array::from_iter_values(rows.iter().map(|row| Loc::of(Place::Mem(ordinal, *row)).0)))
+            }
         })?);
     }
     join(scan, pieces)
@@ -82,9 +82,9 @@ pub(super) fn own(scan: &Inner) -> Result<Vec<RecordBatch>> {
             ScanColumn::Op => Arc::new(UInt8Array::from_iter_values(
                 rows.iter().map(|row| chunk.operations.get(*row as usize).map_or(0, |op| *op as u8)),
             )),
-            ScanColumn::Loc | ScanColumn::Column(_) => Arc::new(UInt64Array::from_iter_values(
-                rows.iter().map(|row| Loc::of(Place::Own(ordinal, *row)).0),
-            )),
+            ScanColumn::Loc | ScanColumn::Column(_) => {
+                Arc::new(UInt64Array::from_iter_values(rows.iter().map(|row| Loc::of(Place::Own(ordinal, *row)).0)))
+            }
         })?);
     }
     join(scan, pieces)
@@ -130,11 +130,8 @@ fn shape(
     for column in &scan.request.columns {
         arrays.push(match column {
             ScanColumn::Column(id) => {
-                let column = scan
-                    .request
-                    .table
-                    .column(*id)
-                    .ok_or_else(|| Error::internal(format!("no column number {id}")))?;
+                let column =
+                    scan.request.table.column(*id).ok_or_else(|| Error::internal(format!("no column number {id}")))?;
                 let array = sql_column(batch, column)?;
                 match picked {
                     Some(rows) => take(&array, rows, None).map_err(|e| Error::internal(e.to_string()))?,

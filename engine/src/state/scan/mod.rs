@@ -19,9 +19,9 @@ use firn_segment::key::Key;
 use futures::{StreamExt, TryStreamExt, stream};
 use tokio::sync::OnceCell;
 
+use super::files::SstFile;
 use super::prune::Pruner;
 use super::rows::{sql_field, sql_schema};
-use super::files::SstFile;
 use super::snapshot::{Snapshot, TableData};
 use crate::error::{BatchStream, Error, Result};
 
@@ -109,19 +109,18 @@ impl Scan {
         let mut fields = Vec::with_capacity(request.columns.len());
         for column in &request.columns {
             fields.push(match column {
-                ScanColumn::Column(id) => sql_field(table.column(*id).ok_or_else(|| {
-                    Error::internal(format!("table {:?} has no column number {id}", table.name))
-                })?),
+                ScanColumn::Column(id) => sql_field(
+                    table
+                        .column(*id)
+                        .ok_or_else(|| Error::internal(format!("table {:?} has no column number {id}", table.name)))?,
+                ),
                 ScanColumn::Begin => Field::new("_begin", DataType::UInt64, false),
                 ScanColumn::End => Field::new("_end", DataType::UInt64, true),
                 ScanColumn::Op => Field::new("_op", DataType::UInt8, false),
                 ScanColumn::Loc => Field::new("_loc", DataType::UInt64, false),
             });
         }
-        let pruner = request
-            .predicate
-            .as_ref()
-            .and_then(|p| Pruner::new(p, sql_schema(table, true), table.clone()));
+        let pruner = request.predicate.as_ref().and_then(|p| Pruner::new(p, sql_schema(table, true), table.clone()));
         let data = snapshot.table_data(table.id);
         Ok(Self {
             inner: Arc::new(Inner {
@@ -233,10 +232,11 @@ impl Inner {
         // the tails and vectors of the files that can matter are read side by side: one round trip
         let store = self.snapshot.store.round();
         let files: Vec<(u32, Arc<SstFile>)> = self.files().map(|(ordinal, file)| (ordinal, file.clone())).collect();
-        let opened: Vec<Vec<Unit>> = stream::iter(files.into_iter().map(|(ordinal, file)| self.open(&store, ordinal, file, &columns)))
-            .buffered(OPEN_AHEAD)
-            .try_collect()
-            .await?;
+        let opened: Vec<Vec<Unit>> =
+            stream::iter(files.into_iter().map(|(ordinal, file)| self.open(&store, ordinal, file, &columns)))
+                .buffered(OPEN_AHEAD)
+                .try_collect()
+                .await?;
         units.extend(opened.into_iter().flatten());
         units.extend(memory::units(self));
         if self.own().is_some() {
