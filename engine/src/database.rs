@@ -146,6 +146,11 @@ impl Database {
         Ok((core, true))
     }
 
+    /// Whether snapshots come from the writer by now.
+    pub(crate) fn has_writer(&self) -> bool {
+        self.writer.get().is_some()
+    }
+
     /// The core that writes; the first call claims the epoch.
     ///
     /// # Errors

@@ -2,6 +2,11 @@
 
 #![allow(clippy::unwrap_used, clippy::expect_used, missing_docs)]
 
+#[path = "core/model.rs"]
+mod model;
+#[path = "core/sessions.rs"]
+mod sessions;
+
 use std::sync::Arc;
 
 use arrow::array::{Array, ArrayRef, Int64Array, RecordBatch, StringArray, UInt64Array};
@@ -334,4 +339,26 @@ async fn commits_share_puts() {
         place.store.totals().iter().filter(|t| t.op == firn_manifest::tally::Op::Put).map(|t| t.requests).sum();
     assert!(after - before < 64, "64 commits took {} PUTs", after - before);
     assert_eq!(read(&db.snapshot(&place.store).await.unwrap(), None).await.len(), 64);
+}
+
+/// Objects with numbers out of all reason, or beginning with a dot, stand among those of a healthy namespace: the walk ends
+/// and names the strange ones only.
+#[tokio::test]
+async fn verify_ends_whatever_is_in_the_bucket() {
+    let place = place();
+    let db = open(&place, Mode::ReadWrite).await;
+    create(&db, &place).await;
+    put(&db, &place, &[(1, "a")]).await;
+    db.writer().await.unwrap().flush().await.unwrap();
+    put(&db, &place, &[(2, "b")]).await;
+    assert!(verify::verify(&place.store).await.unwrap().ok);
+    let strange = ["manifest/00000000000000000000.json", "wal/18446744073709551615.wal"];
+    for name in strange {
+        place.store.put_if_absent(name, bytes::Bytes::from_static(b"strange")).await.unwrap();
+    }
+    let report = verify::verify(&place.store).await.unwrap();
+    assert!(!report.ok);
+    for name in strange {
+        assert!(report.findings.iter().any(|f| f.object == name), "{name}: {:?}", report.findings);
+    }
 }

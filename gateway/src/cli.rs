@@ -26,7 +26,7 @@ Examples:
   firn sql 's3://bucket/db?ns=acme&region=eu-central-1' -c 'SELECT * FROM t' --format json
   firn sql 'file:///tmp/db?ns=acme' -f script.sql                       stops at the first statement that fails
   echo 'SELECT count(*) FROM t' | firn sql 'file:///tmp/db?ns=acme'     a script on stdin
-  firn sql 'file:///tmp/db?ns=acme' --as-of '2026-01-31 12:00' --read-only -c 'TABLE t'
+  firn sql 'file:///tmp/db?ns=acme' --as-of '2026-01-31 12:00' --read-only -c 'SELECT * FROM t'
 
 Formats: NULL is empty in csv (an empty text is \"\"), null in json and ndjson; booleans are true and false; BIGINT and
 DECIMAL beyond 2^53 are strings in JSON; timestamps, dates, uuid and bytea (\\x…) as PostgreSQL prints them. json is one
@@ -106,7 +106,13 @@ pub struct SqlArgs {
     /// the store and the namespace, e.g. 'file:///tmp/db?ns=acme' (quote it: ? and & mean something to shells)
     pub uri: String,
     /// statements to run, separated by `;` (may be given more than once)
-    #[arg(short = 'c', long = "command", value_name = "STATEMENTS", conflicts_with = "file")]
+    #[arg(
+        short = 'c',
+        long = "command",
+        value_name = "STATEMENTS",
+        conflicts_with = "file",
+        allow_hyphen_values = true
+    )]
     pub commands: Vec<String>,
     /// a script to run; - is stdin
     #[arg(short = 'f', long = "file", value_name = "FILE")]
@@ -121,7 +127,7 @@ pub struct SqlArgs {
     #[arg(long)]
     pub read_only: bool,
     /// make the writes of this run repeatable: what was done under ID is not done again
-    #[arg(long, value_name = "ID")]
+    #[arg(long, value_name = "ID", value_parser = clap::builder::NonEmptyStringValueParser::new())]
     pub request_id: Option<String>,
 }
 

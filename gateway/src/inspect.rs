@@ -15,6 +15,7 @@ use crate::cli::InspectArgs;
 use crate::exit::{Failure, say};
 use crate::open;
 use crate::render::push_text;
+use crate::verify::count;
 
 /// Runs `firn inspect`.
 ///
@@ -64,9 +65,9 @@ fn describe(i: &Inspection) -> Result<String, std::fmt::Error> {
     writeln!(out, "objects    {} with {} bytes; {} retired, not yet collected", i.objects, i.bytes, i.retired)?;
     writeln!(
         out,
-        "log        {} segments ({} fences) with {} bytes; {} to {} are not yet in files; head {}",
-        i.wal.segments,
-        i.wal.fences,
+        "log        {} ({}) with {} bytes; {} to {} are not yet in files; head {}",
+        count(i.wal.segments, "segment"),
+        count(i.wal.fences, "fence"),
         i.wal.bytes,
         i.wal.floor + 1,
         i.wal.head,

@@ -66,8 +66,9 @@ fn start(cli: Cli) -> u8 {
         }
     };
     let result = runtime.block_on(run(cli.command, &interrupts));
-    // a worker may still read from a pipe that never ends
-    runtime.shutdown_background();
+    // A worker may still read from a pipe that never ends, so nobody waits for the workers; and shutting them down without
+    // waiting detaches threads that are just ending, which glibc does not always survive. The process ends them.
+    std::mem::forget(runtime);
     match result {
         Ok(()) => 0,
         Err(failure) => {

@@ -40,32 +40,40 @@ pub async fn run(args: VerifyArgs) -> Result<(), Failure> {
     if report.ok { Ok(()) } else { Err(Failure::Said(FOUND)) }
 }
 
+/// A number and what it counts.
+pub fn count(n: u64, one: &str) -> String {
+    format!("{n} {one}{}", if n == 1 { "" } else { "s" })
+}
+
 /// The report for people.
 fn describe(report: &Report) -> String {
     let mut text = format!(
-        "{}: namespace {}, version {}, epoch {}, position {}\n  {} manifests, {} WAL segments, {} objects, {} bytes checked",
+        "{}: namespace {}, version {}, epoch {}, position {}\n  {}, {}, {}, {} bytes checked",
         if report.ok { "sound" } else { "NOT SOUND" },
         report.namespace,
         report.newest_version,
         report.epoch,
         report.position,
-        report.manifests,
-        report.segments,
-        report.objects,
+        count(report.manifests, "manifest"),
+        count(report.segments, "WAL segment"),
+        count(report.objects, "object"),
         report.bytes
     );
     if let Some(replay) = &report.replay {
         let _ = write!(
             text,
-            "\n  replayed: {} commits up to position {}; {} row versions of {} tables compared",
-            replay.commits, replay.position, replay.versions, replay.tables
+            "\n  replayed: {} up to position {}; {} of {} compared",
+            count(replay.commits, "commit"),
+            replay.position,
+            count(replay.versions, "row version"),
+            count(replay.tables, "table")
         );
     }
     if !report.orphans.is_empty() {
         let _ = write!(
             text,
-            "\n  {} objects that no version names, left by a writer that was stopped (no damage)",
-            report.orphans.len()
+            "\n  {} that no version names, left by a writer that was stopped (no damage)",
+            count(report.orphans.len() as u64, "object")
         );
     }
     for finding in &report.findings {

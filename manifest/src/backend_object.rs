@@ -26,9 +26,12 @@ use crate::error::{StoreError, StoreErrorKind};
 use crate::store::{Backend, GetRange, LIST_PAGE, ObjectInfo, PutOutcome};
 use crate::tally::Op;
 use crate::uri::{Scheme, StoreUri};
+use crate::world::system;
 
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
 const REQUEST_TIMEOUT: Duration = Duration::from_secs(120);
+/// A page of a listing is small: whoever opens a namespace at a dead address learns it this soon.
+const LIST_TIMEOUT: Duration = Duration::from_secs(30);
 /// Where a cloud's machine asks for its credentials.
 const METADATA_HOSTS: [&str; 3] = ["169.254.169.254", "169.254.170.2", "metadata.google.internal"];
 /// How much of a store's answer goes into a message.
@@ -297,11 +300,14 @@ impl<S: ObjectStore + PaginatedListStore> Backend for ObjectBackend<S> {
                 page_token: token.take(),
                 ..PaginatedListOptions::default()
             };
-            let page = self
-                .reading
-                .list_paginated(Some(prefix), options)
-                .await
-                .map_err(|e| self.error(Op::List, prefix, &e))?;
+            let page = tokio::select! {
+                page = self.reading.list_paginated(Some(prefix), options) => page,
+                () = system().sleep(LIST_TIMEOUT) => {
+                    let what = format!("no answer within {} s", LIST_TIMEOUT.as_secs());
+                    return Err(StoreError::new(StoreErrorKind::Unreachable, Op::List, prefix, &self.origin, what));
+                }
+            };
+            let page = page.map_err(|e| self.error(Op::List, prefix, &e))?;
             found.extend(
                 page.result
                     .objects

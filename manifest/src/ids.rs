@@ -20,10 +20,10 @@ macro_rules! counter {
             /// The first value that is ever given out is `1`; zero means "before everything".
             pub const ZERO: $name = $name(0);
 
-            /// The value after this one.
+            /// The value after this one; the last one stays.
             #[must_use]
             pub const fn next(self) -> $name {
-                $name(self.0 + 1)
+                $name(self.0.saturating_add(1))
             }
         }
 

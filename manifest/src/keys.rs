@@ -146,6 +146,9 @@ impl LocalKeys {
             Err(e) => return Err(self.io("opening it", &e)),
         };
         let meta = file.metadata().map_err(|e| self.io("reading it", &e))?;
+        if meta.is_dir() {
+            return Err(self.error(KeyErrorKind::Damaged, "it is a folder; name the file that holds the key"));
+        }
         #[cfg(unix)]
         {
             use std::os::unix::fs::PermissionsExt as _;
@@ -153,7 +156,7 @@ impl LocalKeys {
             if mode & 0o077 != 0 {
                 return Err(self.error(
                     KeyErrorKind::TooOpen,
-                    &format!("others can read or write it (mode {mode:o}): run `chmod 600` on it, and rotate the key if they did"),
+                    &format!("others can read or write it (mode {mode:o}): run `chmod 600` on it; if somebody may have read it, load the data into a new namespace under a new key"),
                 ));
             }
         }

@@ -231,9 +231,10 @@ def test_interrupt_leaves_nothing_half_applied(firn, place, tmp_path):
 
     uri = place.uri()
     source = tmp_path / "rows.csv"
-    source.write_text("id,name\n" + "".join(f"{n},name {n}\n" for n in range(150_000)))
+    source.write_text("id,name\n" + "".join(f"{n},name {n}\n" for n in range(500_000)))
     process = firn.spawn("load", uri, "t", source, "--create", "--key", "id", "--batch-rows", "5000")
-    time.sleep(0.6)
+    while process.poll() is None and sum(key.startswith("wal/") for key in place.keys()) < 6:
+        time.sleep(0.02)
     process.send_signal(signal.SIGINT)
     process.communicate(timeout=60)
     assert process.returncode != 0
@@ -241,7 +242,7 @@ def test_interrupt_leaves_nothing_half_applied(firn, place, tmp_path):
     if names.code == DONE:
         assert int(names.value()) % 5000 == 0
     firn.load(uri, "t", source, flags=("--create", "--key", "id", "--batch-rows", "5000"))
-    assert firn.value(uri, "SELECT count(*) FROM t") == "150000"
+    assert firn.value(uri, "SELECT count(*) FROM t") == "500000"
     firn.verify(uri, "--replay")
 
 

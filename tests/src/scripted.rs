@@ -31,6 +31,8 @@ pub enum Fault {
     FalseConflict,
     /// it takes effect; the store answers 409 or 412
     ConflictAfterEffect,
+    /// it takes effect at once; the reply comes when the gate opens
+    AnswerHeld(Arc<Gate>),
     /// it reaches the store only when the gate opens; the caller waits that long
     Held(Arc<Gate>),
     /// the caller is told at once that it failed; it reaches the store when the gate opens
@@ -188,6 +190,12 @@ impl Scripted {
             Fault::ConflictAfterEffect => {
                 self.inner.put_if_absent(key, bytes).await?;
                 Ok(PutOutcome::Exists)
+            }
+            Fault::AnswerHeld(gate) => {
+                let outcome = self.inner.put_if_absent(key, bytes).await;
+                gate.landed.notify_one();
+                gate.opened.notified().await;
+                outcome
             }
             Fault::Held(gate) => {
                 gate.arrived.notify_one();

@@ -119,6 +119,31 @@ async fn a_put_that_arrives_after_a_takeover_loses() {
     stands(&scene, &[1, 3, 5]).await;
 }
 
+/// A's PUT takes effect and its reply is slow to come. Meanwhile B takes the namespace and commits. Asked for a read, A
+/// finds its own segment in the next slot, which proves nothing: B's fence stands behind it. A serves nothing; what it
+/// stored before the fence is acknowledged when the reply comes.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_writer_whose_reply_is_late_serves_no_stale_read() {
+    let scene = Scene::new();
+    let first = prepared(&scene, false).await;
+    let gate = Gate::new();
+    scene.door.on_put("/wal/", [Fault::AnswerHeld(gate.clone())]);
+    let delayed = tokio::spawn({
+        let first = first.clone();
+        async move { insert(&first, 2).await }
+    });
+    gate.landed().await;
+    let during = rows(&mut first.session(), "SELECT id FROM t").await.unwrap();
+    assert_eq!(during, [["1"]], "nobody took over yet");
+    let second = scene.open(&Scripted::beside(&scene.door), Mode::ReadWrite).await;
+    insert(&second, 3).await.unwrap();
+    let stale = rows(&mut first.session(), "SELECT id FROM t").await.unwrap_err();
+    assert_eq!(stale.kind, ErrorKind::Fenced, "{stale:?}");
+    gate.open();
+    delayed.await.unwrap().unwrap();
+    stands(&scene, &[1, 2, 3]).await;
+}
+
 /// A is told at once that its PUT failed, but the request lives on in the network. A is gone. B takes over and commits.
 /// Then the request arrives: it finds B's fence. Nothing of A appears after the fact.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

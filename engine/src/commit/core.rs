@@ -144,21 +144,31 @@ impl Core {
     }
 
     pub(crate) fn durable_snapshot(&self, store: &Store) -> Snapshot {
+        // the head is read under the state's lock: no flush may come between, whose files hold no row that ended before it
+        // where a lookup by key would find it
+        let state = self.state.read();
         let mark = self.durable();
-        let view = self.state.read().view(mark.position, mark.commit_time);
+        let view = state.view(mark.position, mark.commit_time);
+        drop(state);
         Snapshot::new(Arc::new(view), store.for_cause(Cause::Read))
     }
 
-    /// One GET of the slot after the durable head: 404, or our own segment in flight, proves that nobody replaced us.
-    async fn probe_as_writer(&self, store: &Store) -> Result<()> {
-        let next = self.durable().seq.next();
-        let name = wal::segment_key(next);
-        let Some(bytes) = store.for_cause(Cause::Probe).get_optional(&name).await? else { return Ok(()) };
-        let segment = wal::inspect(&name, bytes)?;
-        if segment.header.epoch > self.epoch() {
-            let error = Error::fenced(segment.header.epoch);
-            self.poison(error.clone());
-            return Err(error);
+    /// One GET of the slot after the durable head: 404 proves that nobody replaced us. Our own segment in flight there
+    /// proves nothing (its reply may be late, and a fence may stand behind it), so then the slot after it is asked too:
+    /// free, or ours, which was tried only after the probe began, does.
+    pub(super) async fn probe_as_writer(&self, store: &Store) -> Result<()> {
+        let store = store.for_cause(Cause::Probe);
+        let mut seq = self.durable().seq;
+        for _ in 0..2 {
+            seq = seq.next();
+            let name = wal::segment_key(seq);
+            let Some(bytes) = store.get_optional(&name).await? else { return Ok(()) };
+            let segment = wal::inspect(&name, bytes)?;
+            if segment.header.epoch > self.epoch() {
+                let error = Error::fenced(segment.header.epoch);
+                self.poison(error.clone());
+                return Err(error);
+            }
         }
         Ok(())
     }

@@ -16,7 +16,7 @@ use tokio::sync::oneshot;
 
 use super::apply::{Applied, AppliedTable, State, Target};
 use super::core::Core;
-use super::log::Pending;
+use super::log::{self, Pending};
 use super::requests::{CommitRow, RequestIndex};
 use super::{Committed, TableWrite, WriteRequest, WriteSet};
 use crate::error::{Error, Result, sqlstate};
@@ -69,7 +69,12 @@ impl Core {
         if set.is_empty() && request.request_id.is_none() {
             // it read the newest state, so its answer waits for that to be durable
             drop(lane);
-            self.wait_durable(snapshot.position()).await?;
+            if self.durable().position < snapshot.position() {
+                self.wait_durable(snapshot.position()).await?;
+            } else {
+                // no PUT of ours proves that nobody replaced us: the log is asked
+                self.probe_as_writer(&request.store).await?;
+            }
             return Ok(Committed {
                 position: snapshot.position(),
                 commit_time: snapshot.commit_time(),
@@ -82,7 +87,7 @@ impl Core {
         drop(lane);
         match done.await {
             Ok(outcome) => outcome.map(|()| committed),
-            Err(_) => Err(self.poisoned().unwrap_or_else(|| Error::internal("the log task ended"))),
+            Err(_) => Err(self.poisoned().unwrap_or_else(log::ended)),
         }
     }
 
@@ -131,14 +136,18 @@ impl Core {
         }
         let row = CommitRow::of(&record, &state);
         let committed = Committed { position, commit_time, answers: record.answers.clone(), replayed: false };
-        if let Some(id) = &record.request_id {
-            state.requests.insert(id.clone(), Committed { replayed: true, ..committed.clone() });
-        }
         state.apply(Applied { position, commit_time, catalog: record.catalog, tables }, true)?;
+        if let Some(id) = record.request_id {
+            state.requests.insert(id, Committed { replayed: true, ..committed.clone() });
+        }
         drop(state);
         lane.in_flight.push((position, frame.len()));
         let pending = Pending { frame, position, commit_time, row, store: request.store.for_cause(Cause::Commit), ack };
-        writer.queue.send(pending).map_err(|_| Error::internal("the log task ended"))?;
+        writer.queue.send(pending).map_err(|_| {
+            let error = log::ended();
+            self.poison(error.clone());
+            error
+        })?;
         Ok(committed)
     }
 

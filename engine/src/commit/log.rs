@@ -46,8 +46,26 @@ pub(crate) struct Pending {
     pub(crate) ack: oneshot::Sender<Result<()>>,
 }
 
+/// What a writer says whose log task is gone.
+pub(super) fn ended() -> Error {
+    Error::internal("the task that writes the log ended; whether what was on its way was stored is unknown")
+        .with_hint("open the namespace again: what the log holds decides. A retry with the same request id is safe")
+}
+
+/// Poisons a core that outlives its log task: nobody waits for a commit that nothing will store.
+struct Ending(std::sync::Weak<Core>);
+
+impl Drop for Ending {
+    fn drop(&mut self) {
+        if let Some(core) = self.0.upgrade() {
+            core.poison(ended());
+        }
+    }
+}
+
 /// Runs until the core is dropped or the log is lost to it.
 pub(crate) async fn run(core: std::sync::Weak<Core>, mut queue: mpsc::UnboundedReceiver<Pending>) {
+    let _ending = Ending(core.clone());
     let mut carried: Option<Pending> = None;
     loop {
         let first = match carried.take() {

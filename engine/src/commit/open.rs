@@ -106,10 +106,17 @@ impl Core {
         let mut state = State::of_manifest(head, keys)?;
         let mut tail = Tail::of(&state);
         tail.replay(&mut state, &store).await?;
-        *self.state.write() = state;
-        self.mark.send_replace(tail.mark);
-        self.torn.store(false, Ordering::Release);
+        self.swap_in(state, tail.mark);
         Ok(())
+    }
+
+    /// Replaces a follower's state and its head at once: no snapshot sees one without the other.
+    fn swap_in(&self, state: State, mark: Mark) {
+        let mut current = self.state.write();
+        *current = state;
+        self.mark.send_replace(mark);
+        drop(current);
+        self.torn.store(false, Ordering::Release);
     }
 
     /// Applies one more segment to a follower's state.
@@ -125,15 +132,13 @@ impl Core {
         let mut state = self.state.read().share();
         self.torn.store(true, Ordering::Release);
         tail.apply(&mut state, store, name, bytes).await?;
-        *self.state.write() = state;
-        self.mark.send_replace(tail.mark);
-        self.torn.store(false, Ordering::Release);
+        self.swap_in(state, tail.mark);
         Ok(())
     }
 }
 
 impl State {
-    /// The same state, sharing memtables and files.
+    /// The same state, sharing memtables and files. What only a writer is asked for (request ids) is left out.
     pub(super) fn share(&self) -> Self {
         Self {
             head: self.head.clone(),
@@ -143,7 +148,7 @@ impl State {
             next_row_id: self.next_row_id.clone(),
             newest: self.newest,
             newest_time: self.newest_time,
-            requests: self.requests.clone(),
+            requests: std::collections::HashMap::new(),
             recent: std::collections::VecDeque::new(),
             recent_bytes: 0,
             recent_floor: self.recent_floor,

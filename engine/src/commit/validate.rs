@@ -70,6 +70,12 @@ fn check_reads(state: &State, transaction: &Transaction) -> Result<()> {
 }
 
 fn check_read(state: &State, commit: &RecentCommit, read: &Read) -> Result<()> {
+    if read.table == TableId::COMMITS {
+        return Err(conflict(format!(
+            "it read firn_commits, which the commit at position {} changed",
+            commit.position
+        )));
+    }
     let Some(changed) = commit.tables.iter().find(|t| t.table == read.table) else { return Ok(()) };
     let Some(schema) = state.schema(read.table) else { return Ok(()) };
     if touches(schema, changed, read)? {

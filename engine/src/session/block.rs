@@ -81,6 +81,7 @@ impl Open {
     /// The transaction; its first statement takes the snapshot.
     pub(super) async fn transaction(&mut self, db: &Database, store: &Store) -> Result<&mut Transaction> {
         if self.transaction.is_none() {
+            self.on_writer = db.has_writer();
             self.transaction = Some(Transaction::begin(db.snapshot(store).await?));
         }
         self.transaction.as_mut().ok_or_else(|| Error::internal("a transaction without its snapshot"))
@@ -88,10 +89,12 @@ impl Open {
 
     /// The transaction, for a statement that writes: on the writer's own state.
     pub(super) async fn for_writing(&mut self, db: &Database, store: &Store) -> Result<&mut Transaction> {
-        if !self.on_writer {
+        if !self.on_writer || self.transaction.is_none() {
             let core = db.writer_with(store).await?;
-            let snapshot = core.snapshot(store, Consistency::Snapshot).await?;
             let begun = self.transaction.as_ref().map(Transaction::position);
+            // what was begun has read a proven state; what begins here has to prove it
+            let consistency = if begun.is_some() { Consistency::Snapshot } else { db.options().consistency };
+            let snapshot = core.snapshot(store, consistency).await?;
             if begun.is_some_and(|position| position != snapshot.position()) {
                 return Err(Error::statement(
                     sqlstate::SERIALIZATION_FAILURE,

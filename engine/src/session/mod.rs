@@ -40,6 +40,8 @@ pub struct Session {
     block: Block,
     /// the statement under way is deep: it runs in one stream, on the stack made for it
     deep: bool,
+    /// a statement is under way; still so when the next one begins, its caller went away half way
+    running: bool,
 }
 
 /// What a statement gave.
@@ -69,12 +71,12 @@ struct Call<'a> {
 
 impl Session {
     pub(crate) fn new(db: Arc<Database>) -> Self {
-        Self { db, settings: Settings::default(), block: Block::None, deep: false }
+        Self { db, settings: Settings::default(), block: Block::None, deep: false, running: false }
     }
 
     /// Runs one statement. `params` are the values of `$1`, `$2`, …; `request_id` makes a write safe to repeat: seen
     /// before, its first answer comes back and nothing is done. Inside BEGIN … COMMIT the id given with BEGIN holds for
-    /// the whole transaction.
+    /// the whole transaction. A call that is dropped before it ends inside a transaction fails the transaction.
     ///
     /// # Errors
     /// Everything that is wrong with the statement, by its SQLSTATE; errors of the rows come out of their stream.
@@ -84,6 +86,9 @@ impl Session {
         params: &[ScalarValue],
         request_id: Option<&str>,
     ) -> Result<Outcome> {
+        if std::mem::replace(&mut self.running, true) {
+            self.block.fail();
+        }
         let tally = Tally::new();
         let store = self.db.store().with_tally(tally.clone());
         let call = Call { statement, params, request_id, store, tally };
@@ -99,6 +104,7 @@ impl Session {
         } else {
             dispatched.await
         };
+        self.running = false;
         if result.is_err() {
             self.block.fail();
         }
@@ -141,7 +147,12 @@ impl Session {
     /// Whether the transaction has failed and waits for ROLLBACK.
     #[must_use]
     pub fn transaction_failed(&self) -> bool {
-        matches!(self.block, Block::Failed)
+        matches!(self.block, Block::Failed) || (self.running && matches!(self.block, Block::Open(_)))
+    }
+
+    /// Fails the transaction that is open, as an error does: for rows that ended in an error or were not awaited.
+    pub fn fail_transaction(&mut self) {
+        self.block.fail();
     }
 
     /// The user's tables as the session reads them: name, primary key, number of columns.

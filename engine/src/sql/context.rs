@@ -23,6 +23,7 @@ use super::arithmetic::ExactArithmetic;
 use super::cast;
 use super::functions::{self, Facts};
 use super::sum::ExactSum;
+use super::yielding::YieldWhereRowsGrow;
 use super::zones::AtTimeZone;
 use crate::error::{Error, Result};
 
@@ -56,6 +57,7 @@ static BASE: LazyLock<SessionState> = LazyLock::new(|| {
         .with_runtime_env(RUNTIME.clone())
         .with_default_features()
         .with_analyzer_rule(Arc::new(ExactArithmetic))
+        .with_physical_optimizer_rule(Arc::new(YieldWhereRowsGrow))
         .build();
     for function in functions::shared().into_iter().chain(cast::named()).chain([AtTimeZone::udf()]) {
         let _ = state.register_udf(Arc::new(function));

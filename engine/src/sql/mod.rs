@@ -53,6 +53,7 @@ pub mod text;
 pub mod types;
 pub mod update;
 pub mod write;
+pub mod yielding;
 pub mod zones;
 
 #[cfg(test)]

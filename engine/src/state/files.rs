@@ -15,6 +15,7 @@ use firn_manifest::ids::{ColumnId, Position};
 use firn_manifest::model::{FileEntry, FileKind};
 use firn_manifest::schema::ColumnType;
 use firn_manifest::store::{GetRange, Store};
+use firn_segment::sst::parse_sst_name;
 use firn_segment::sst::reader::{RangeSource, SstReader};
 use firn_segment::vector::{DeletionVector, open_vector};
 use futures::future::BoxFuture;
@@ -49,20 +50,13 @@ pub struct SstFile {
     live: RwLock<BTreeMap<u32, Position>>,
 }
 
-/// The ends of a file's rows as of one position.
-#[derive(Clone, Debug, Default)]
-pub struct DeadRows {
-    /// rows that are dead at the position, ascending
-    pub rows: Vec<u32>,
-}
-
 impl SstFile {
     /// A file as the manifest names it.
     ///
     /// # Errors
     /// An integrity error when its name is not `sst/<ulid>.parquet`.
     pub fn new(entry: FileEntry) -> Result<Self> {
-        let ulid = file_ulid(&entry.name)
+        let ulid = parse_sst_name(&entry.name)
             .ok_or_else(|| Error::integrity("manifest", format!("it names an SST {:?}", entry.name)))?;
         Ok(Self { entry, ulid, reader: OnceCell::new(), stored: OnceCell::new(), live: RwLock::default() })
     }
@@ -182,16 +176,4 @@ impl SstFile {
         }
         bound[0].as_slice() <= key && key <= bound[1].as_slice()
     }
-}
-
-/// The number in `sst/<ulid>.parquet`.
-#[must_use]
-pub fn file_ulid(name: &str) -> Option<Ulid> {
-    Ulid::from_string(name.strip_prefix("sst/")?.strip_suffix(".parquet")?).ok()
-}
-
-/// The name of the SST of that number.
-#[must_use]
-pub fn file_name(ulid: Ulid) -> String {
-    format!("sst/{ulid}.parquet")
 }

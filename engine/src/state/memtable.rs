@@ -8,7 +8,7 @@ use std::collections::HashMap;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, OnceLock};
 
-use arrow::array::RecordBatch;
+use arrow::array::{Array, ArrayRef, RecordBatch};
 use firn_manifest::ids::Position;
 use firn_segment::key::Key;
 use firn_segment::record::RowOp;
@@ -73,10 +73,16 @@ pub struct MemTable {
     bytes: AtomicUsize,
 }
 
+/// Bytes of a batch's own rows: slices of one batch share its buffers, which count once.
+fn resident_bytes(batch: &RecordBatch) -> usize {
+    let of = |array: &ArrayRef| array.to_data().get_slice_memory_size().unwrap_or(array.get_array_memory_size());
+    batch.columns().iter().map(of).sum()
+}
+
 impl MemTable {
     /// Appends the rows of the commit at `begin`; `keys` are theirs, in order.
     pub fn append(&self, begin: Position, batch: RecordBatch, operations: Vec<RowOp>, keys: Vec<Key>) {
-        let size = batch.get_array_memory_size() + keys.iter().map(|k| k.len() + 48).sum::<usize>();
+        let size = resident_bytes(&batch) + keys.iter().map(|k| k.len() + 48).sum::<usize>();
         self.bytes.fetch_add(size, Ordering::Relaxed);
         let mut chunks = self.chunks.write();
         let chunk = u32::try_from(chunks.len()).unwrap_or(u32::MAX);
@@ -122,5 +128,26 @@ impl MemTable {
     #[must_use]
     pub fn is_empty(&self) -> bool {
         self.chunks.read().is_empty()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+
+    use arrow::array::Int64Array;
+
+    use super::*;
+
+    /// Commits of one segment are slices of one batch: together they count as its rows, not once each as all of it.
+    #[test]
+    fn slices_count_their_own_rows() {
+        let ids: ArrayRef = Arc::new(Int64Array::from_iter_values(0..1000));
+        let batch = RecordBatch::try_from_iter([("id", ids)]).unwrap();
+        let table = MemTable::default();
+        for row in 0..1000 {
+            table.append(Position(1 + row as u64), batch.slice(row, 1), vec![RowOp::Insert], vec![Key::default()]);
+        }
+        assert!(table.bytes() < 100 * 1000, "1000 rows of 8 bytes count {} bytes", table.bytes());
     }
 }

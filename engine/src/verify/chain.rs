@@ -22,6 +22,9 @@ use crate::error::{Error, Result};
 /// Objects read at once.
 const READS: usize = 8;
 
+/// Numbers of one gap that are asked for: a name with a number out of all reason does not make the walk endless.
+const GAP: u64 = 1000;
+
 /// What the log says at one segment.
 struct Link {
     hash: ChainHash,
@@ -46,6 +49,8 @@ pub(super) async fn check(store: &Store, report: &mut Report) -> Result<()> {
             report.find("I1", key, "no object of a namespace has such a name");
         }
     }
+    // a listing by pages sees manifests first: one that a live writer committed meanwhile is named by the segments after it
+    versions.extend(firn_manifest::chain::versions(store).await?);
     if versions.is_empty() {
         if segments.is_empty() && files.is_empty() {
             return Err(Error::from(ManifestError::NoNamespace { store: store.describe() }));
@@ -66,6 +71,21 @@ fn is_temporary(key: &str) -> bool {
     key.rsplit('/').next().is_some_and(|name| name.starts_with('.'))
 }
 
+/// The numbers to walk: those listed, and of every gap before one of them, or before `upto`, the first ones.
+fn numbers(listed: impl Iterator<Item = u64>, upto: u64) -> Vec<u64> {
+    let mut numbers = Vec::new();
+    let mut next = 1;
+    for at in listed.chain((upto > 0).then_some(upto)) {
+        numbers.extend(next..at.min(next.saturating_add(GAP)));
+        if at >= next {
+            numbers.push(at);
+        }
+        next = next.max(at.saturating_add(1));
+    }
+    numbers.dedup();
+    numbers
+}
+
 fn is_vector(key: &str) -> bool {
     key.strip_prefix("sst/").and_then(|k| k.strip_suffix(".dv")).is_some_and(|id| ulid::Ulid::from_string(id).is_ok())
 }
@@ -77,9 +97,8 @@ async fn manifests(
     report: &mut Report,
 ) -> Result<BTreeMap<Version, Envelope>> {
     let mut good = BTreeMap::new();
-    let Some(newest) = versions.iter().next_back().copied() else { return Ok(good) };
     let mut before: Option<(Version, Option<Envelope>, ChainHash)> = None;
-    let names = (1..=newest.0).map(|v| (Version(v), manifest_key(Version(v))));
+    let names = numbers(versions.iter().map(|v| v.0), 0).into_iter().map(|v| (Version(v), manifest_key(Version(v))));
     let mut read = stream::iter(names.map(|(version, name)| async move {
         let bytes = get(store, &name).await?;
         Ok::<_, Error>((version, name, bytes))
@@ -153,12 +172,12 @@ async fn log(
     let mut links = BTreeMap::new();
     links.insert(Seq::ZERO, Link { hash: ChainHash::GENESIS, position: Position::ZERO });
     let covered = newest.map_or(Seq::ZERO, |e| e.wal.seq);
-    let last = segments.iter().next_back().copied().unwrap_or(Seq::ZERO).max(covered);
     let namespace: Option<NamespaceId> = newest.map(|e| e.namespace);
     let highest = newest.map_or(Epoch(u64::MAX), |e| e.epoch);
     let mut before: Option<(ChainHash, Position)> = Some((ChainHash::GENESIS, Position::ZERO));
     let mut epoch = Epoch::ZERO;
-    let mut read = stream::iter((1..=last.0).map(|seq| async move {
+    let walk = numbers(segments.iter().map(|s| s.0), covered.0);
+    let mut read = stream::iter(walk.into_iter().map(|seq| async move {
         let name = segment_key(Seq(seq));
         let bytes = get(store, &name).await?;
         Ok::<_, Error>((Seq(seq), name, bytes))
@@ -276,4 +295,20 @@ async fn named(store: &Store, newest: &Envelope, files: &BTreeMap<String, u64>, 
     }
     report.findings.sort_by(|a, b| a.object.cmp(&b.object));
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{GAP, numbers};
+
+    #[test]
+    fn a_walk_covers_gaps_and_ends() {
+        assert_eq!(numbers([1, 2, 3].into_iter(), 3), [1, 2, 3]);
+        assert_eq!(numbers([2, 4].into_iter(), 6), [1, 2, 3, 4, 5, 6]);
+        assert_eq!(numbers([3].into_iter(), 2), [1, 2, 3]);
+        assert!(numbers(std::iter::empty(), 0).is_empty());
+        let strange = numbers([1, u64::MAX].into_iter(), u64::MAX);
+        assert_eq!(strange.len() as u64, GAP + 2);
+        assert_eq!(strange.last(), Some(&u64::MAX));
+    }
 }

@@ -138,7 +138,7 @@ fn records_of(segment: &StoredSegment, state: &State) -> Result<Vec<CommitRecord
 /// The segments from `first` that are stored, at most `window`, fetched side by side; ends before the first that is absent.
 /// One that is absent although a later one is there was stored after it was asked for, or is lost: asked again, it tells.
 async fn fetch(store: &Store, first: Seq, window: u64) -> Result<Vec<(String, Bytes)>> {
-    let answers: Vec<(Seq, Option<Bytes>)> = stream::iter((first.0..first.0 + window).map(Seq))
+    let answers: Vec<(Seq, Option<Bytes>)> = stream::iter((first.0..first.0.saturating_add(window)).map(Seq))
         .map(|seq| async move { Ok::<_, Error>((seq, store.get_optional(&wal::segment_key(seq)).await?)) })
         .buffered(usize::try_from(window).unwrap_or(usize::MAX))
         .try_collect()

@@ -141,7 +141,8 @@ pub fn empty(name: &str, format: FileFormat) -> Error {
         FileFormat::Parquet => "a Parquet file is never empty",
         FileFormat::Ndjson => "there is no row to load",
     };
-    Error::statement("22P04", format!("{name}, line 1: the file is empty")).with_hint(expected)
+    let place = if format == FileFormat::Parquet { "" } else { ", line 1" };
+    Error::statement("22P04", format!("{name}{place}: the file is empty")).with_hint(expected)
 }
 
 fn by_ending(path: &Path) -> Result<FileFormat, String> {

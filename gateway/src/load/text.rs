@@ -268,7 +268,9 @@ fn object<'a>(name: &str, line: u64, text: &'a str) -> Result<Object<'a>, Error>
     serde_json::from_str(text).map_err(|e| {
         let what = e.to_string();
         let what = what.split(" at line ").next().unwrap_or(&what);
-        bad(name, line, format!("column {}: {what}", e.column())).with_hint("ndjson holds one JSON object a line")
+        // a value of the wrong kind has no column
+        let place = if e.column() == 0 { String::new() } else { format!("column {}: ", e.column()) };
+        bad(name, line, format!("{place}{what}")).with_hint("ndjson holds one JSON object a line")
     })
 }
 

@@ -1,7 +1,8 @@
 //! The prompt.
 //!
 //! Promises: a statement runs when its `;` is typed; an error leaves the prompt as it was; Ctrl-C drops the line or
-//! cancels the statement, Ctrl-D leaves. The prompt shows the namespace, an open transaction (`*`) and the point in time.
+//! cancels the statement and what stands behind it on its line, Ctrl-D leaves. The prompt shows the namespace, a
+//! transaction (`*` open, `!` failed) and the point in time.
 //! Never: a statement that failed is forgotten; it stays in the history.
 
 use std::path::PathBuf;
@@ -124,6 +125,11 @@ async fn read_lines(shell: &mut Shell, lines: &mut Lines, names: &Arc<Mutex<Name
                 Ok(Flow::Go) => {}
                 Ok(Flow::Quit) => return Ok(()),
                 Err(failure @ (Failure::Output(_) | Failure::ReaderLeft(_))) => return Err(failure),
+                Err(failure @ Failure::Interrupted(_)) => {
+                    failure.tell();
+                    splitter.clear();
+                    typed.clear();
+                }
                 Err(failure) => failure.tell(),
             }
         }
@@ -149,7 +155,11 @@ async fn run_piece(shell: &mut Shell, piece: Piece, names: &Arc<Mutex<Names>>) -
 fn prompt(shell: &Shell, splitter: &Splitter) -> String {
     let name = shell.database.name();
     let at = shell.as_of.as_ref().map(|as_of| format!("@{as_of}")).unwrap_or_default();
-    let transaction = if shell.session.in_transaction() { "*" } else { "" };
+    let transaction = match (shell.session.transaction_failed(), shell.session.in_transaction()) {
+        (true, _) => "!",
+        (_, true) => "*",
+        _ => "",
+    };
     let open = if splitter.is_empty() { '=' } else { splitter.open() };
     format!("{name}{at}{open}{transaction}> ")
 }

@@ -74,7 +74,12 @@ impl Shell {
         let id = self.requests.next(&statement.sql, self.session.in_transaction());
         let started = self.world.monotonic();
         let interrupts = self.interrupts.clone();
-        let summary = interrupts.guard(CANCELLED, self.answer(statement, id.as_deref())).await?;
+        let answered = interrupts.guard(CANCELLED, self.answer(statement, id.as_deref())).await;
+        if answered.is_err() {
+            // rows that end in an error, or that nobody waited for, fail a transaction as any other error does
+            self.session.fail_transaction();
+        }
+        let summary = answered?;
         if self.timing {
             self.tell(&timing_line(&summary, self.world.monotonic().saturating_sub(started)));
         }
