@@ -172,6 +172,10 @@ impl Database {
             .writer
             .get_or_try_init(|| Core::claim(store, self.keys.as_ref(), self.options.flush, crate::BUILD))
             .await?;
+        // nobody asks the follower any more, and its memtables are a second copy
+        if let Ok(mut reader) = self.reader.try_lock() {
+            reader.take();
+        }
         Ok(writer.clone())
     }
 

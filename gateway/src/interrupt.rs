@@ -38,7 +38,7 @@ enum State {
 
 impl Interrupts {
     /// Starts to listen, on a thread of its own: a query may keep all the others busy. Outside of
-    /// [`Interrupts::guard`] a Ctrl-C ends the process.
+    /// [`Interrupts::guard`] a Ctrl-C ends the process, unless somebody sits at a prompt.
     ///
     /// # Errors
     /// If the thread cannot be started.
@@ -47,6 +47,12 @@ impl Interrupts {
         let interrupts = Self { state, prompt: Arc::default() };
         let told = interrupts.clone();
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+        // now, not when the thread comes to it: the line editor puts back what it found, which must be ours
+        #[cfg(unix)]
+        {
+            let _entered = runtime.enter();
+            drop(tokio::signal::unix::signal(tokio::signal::unix::SignalKind::interrupt())?);
+        }
         std::thread::Builder::new().name("firn-signals".to_owned()).spawn(move || runtime.block_on(told.hear()))?;
         Ok(interrupts)
     }
@@ -71,7 +77,9 @@ impl Interrupts {
                         }
                         running
                     });
-                    if !cancelled {
+                    // at a prompt it may come a moment after the statement has ended
+                    let idle_prompt = self.prompt.load(Ordering::Relaxed) && *self.state.borrow() == State::Idle;
+                    if !cancelled && !idle_prompt {
                         std::process::exit(130);
                     }
                 }

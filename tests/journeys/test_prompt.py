@@ -29,7 +29,7 @@ class Terminal:
     def until(self, text: str, timeout: float = 20) -> str:
         """Reads until `text` and after it a prompt have come: what is typed before a prompt is there may be dropped. What came."""
         deadline, came = time.monotonic() + timeout, ""
-        while text not in came or not came.endswith(("=> ", "-> ")):
+        while text not in came or not came.endswith(("=> ", "-> ", "=*> ", "=!> ")):
             assert time.monotonic() < deadline, f"{text!r} did not come: {came!r}"
             if select.select([self.master], [], [], 0.2)[0]:
                 try:
@@ -87,6 +87,34 @@ def test_interrupt_cancels_the_query_and_keeps_the_session(terminal):
     assert "cancel" in terminal.until("ancel")
     terminal.type("INSERT INTO t VALUES (1);", "INSERT 0 1")
     assert terminal.end() == 0
+
+
+@pytest.mark.parametrize("condition", ["true", "x + y < 0", "x % 2 = y % 2 AND x + y < 0"])  # the last two make no row at all
+def test_interrupted_joins_let_go_and_fail_their_transaction(terminal, condition):
+    terminal.type("CREATE TABLE t (id BIGINT PRIMARY KEY);", "CREATE TABLE")
+    join = f"SELECT count(*) FROM generate_series(1, 3000000) a(x) JOIN generate_series(1, 3000000) b(y) ON {condition};"
+    terminal.type("BEGIN; INSERT INTO t VALUES (1);", "INSERT 0 1")
+    for time_of_it in range(5):  # more often than there are threads
+        os.write(terminal.master, f"{join} COMMIT;\r".encode())
+        time.sleep(1)
+        os.write(terminal.master, b"\x03")
+        came = terminal.until("cancelled")
+        assert "cancelled" in came and "COMMIT\n" not in came
+        if time_of_it == 0:
+            assert "25P02" in terminal.type("SELECT 1;", "25P02")
+            terminal.type("ROLLBACK;", "ROLLBACK\n")
+        assert " 0\n" in terminal.type("SELECT count(*) FROM t;", "1 row")
+    before = processor_seconds(terminal.process.pid)
+    time.sleep(1)
+    assert processor_seconds(terminal.process.pid) - before < 0.3, "something works on"
+    os.write(terminal.master, b"exit\r")
+    assert terminal.process.wait(10) == 0
+
+
+def processor_seconds(process: int) -> float:
+    with open(f"/proc/{process}/stat") as file:
+        fields = file.read().rsplit(") ", 1)[1].split()
+    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
 
 
 def test_history_is_kept(terminal, firn):

@@ -73,6 +73,14 @@ impl Session {
             .await?;
         match (committed.answers.first(), answered) {
             (Some(answer), _) if committed.replayed => replayed(call, answer, Some(committed.position)),
+            (None, _) if committed.replayed => Err(Error::statement(
+                sqlstate::INVALID_PARAMETER_VALUE,
+                format!(
+                    "this request id was committed at position {} by a transaction without an answer",
+                    committed.position
+                ),
+            )
+            .with_hint("repeat exactly what was run first, or use a new request id")),
             (_, Some(answer)) => Ok(outcome(call, answer, Some(committed.position))),
             _ => Err(Error::internal("a write was acknowledged without an answer")),
         }

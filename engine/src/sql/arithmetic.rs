@@ -79,6 +79,19 @@ pub fn exact_expr(expr: Expr, schema: &DFSchema) -> Result<Transformed<Expr>> {
                     Transformed::no(Expr::Negative(inner))
                 }
             }
+            Expr::ScalarSubquery(subquery) => {
+                let expr = Expr::ScalarSubquery(subquery);
+                if expr.nullable(schema)? {
+                    Transformed::no(expr)
+                } else {
+                    // of no row it is NULL, whatever its column
+                    Transformed::yes(call(&MAYBE, vec![expr]))
+                }
+            }
+            Expr::Cast(inner) if no_cast(&inner.expr.get_type(schema)?, inner.field.data_type()) => {
+                let (from, to) = (inner.expr.get_type(schema)?, inner.field.data_type());
+                return datafusion::common::plan_err!("Cannot cast type {from} to {to}");
+            }
             Expr::Cast(inner) => {
                 match (cast::exact(&inner.expr.get_type(schema)?, inner.field.data_type()), *inner.expr) {
                     (Some(function), Expr::Literal(value, _)) => Transformed::yes(cast::folded(&function, &value)?),
@@ -129,10 +142,18 @@ fn is_checked(op: Operator, left: &DataType, right: &DataType) -> bool {
     }
 }
 
+/// Whether Arrow would take a number for a count of days or microseconds.
+fn no_cast(from: &DataType, to: &DataType) -> bool {
+    let time = |ty: &DataType| matches!(ty, DataType::Date32 | DataType::Timestamp(..));
+    let number = |ty: &DataType| ty.is_numeric();
+    (time(from) && number(to)) || (number(from) && time(to))
+}
+
 fn is_decimal(ty: &DataType) -> bool {
     matches!(ty, DataType::Decimal128(..))
 }
 
+static MAYBE: LazyLock<Arc<ScalarUDF>> = LazyLock::new(|| Arc::new(ScalarUDF::from(Maybe::default())));
 static NEGATE: LazyLock<Arc<ScalarUDF>> = LazyLock::new(|| Arc::new(ScalarUDF::from(Negate::default())));
 /// Binary operators applied from left to right, failing when a result does not fit.
 #[derive(Debug, PartialEq, Eq, Hash)]
@@ -226,6 +247,50 @@ fn within_precision(value: &ColumnarValue) -> Result<()> {
         ColumnarValue::Scalar(_) => {}
     }
     Ok(())
+}
+
+/// Its argument, which may be NULL although its type says otherwise.
+#[derive(Debug, PartialEq, Eq, Hash)]
+struct Maybe {
+    signature: Signature,
+}
+
+impl Default for Maybe {
+    fn default() -> Self {
+        Self { signature: Signature::any(1, Volatility::Immutable) }
+    }
+}
+
+impl ScalarUDFImpl for Maybe {
+    fn name(&self) -> &'static str {
+        "firn_maybe"
+    }
+
+    fn schema_name(&self, args: &[Expr]) -> Result<String> {
+        Ok(args.first().map_or_else(|| self.name().to_owned(), |e| e.schema_name().to_string()))
+    }
+
+    fn signature(&self) -> &Signature {
+        &self.signature
+    }
+
+    fn return_type(&self, types: &[DataType]) -> Result<DataType> {
+        Ok(types.first().cloned().unwrap_or(DataType::Null))
+    }
+
+    fn return_field_from_args(&self, args: ReturnFieldArgs) -> Result<FieldRef> {
+        match args.arg_fields {
+            [field] => Ok(Arc::new(field.as_ref().clone().with_name(self.name()).with_nullable(true))),
+            _ => datafusion::common::plan_err!("a subquery gives one value"),
+        }
+    }
+
+    fn invoke_with_args(&self, args: ScalarFunctionArgs) -> Result<ColumnarValue> {
+        match args.args.into_iter().next() {
+            Some(value) => Ok(value),
+            None => datafusion::common::exec_err!("a subquery gives one value"),
+        }
+    }
 }
 
 /// Unary minus that fails on the lowest number.

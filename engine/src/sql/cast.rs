@@ -43,6 +43,7 @@ pub fn exact(from: &DataType, to: &DataType) -> Option<Arc<ScalarUDF>> {
     };
     let needed = match target {
         ColumnType::SmallInt | ColumnType::Integer | ColumnType::BigInt => text || rounds,
+        ColumnType::Double => text || matches!(from, DataType::Decimal128(..) | DataType::Decimal256(..)),
         ColumnType::Real => text || matches!(from, DataType::Float64 | DataType::Decimal128(..)),
         ColumnType::Decimal { .. } => text || from.is_floating(),
         // Arrow prints these otherwise than PostgreSQL
@@ -199,7 +200,6 @@ impl ScalarUDFImpl for Cast {
 
     fn schema_name(&self, args: &[Expr]) -> Result<String> {
         Ok(match args {
-            [inner] if self.name == "firn_cast" => inner.schema_name().to_string(),
             [inner] => format!("CAST({} AS {})", inner.schema_name(), super::types::display_name(self.target)),
             _ => self.name.to_owned(),
         })

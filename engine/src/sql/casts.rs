@@ -5,16 +5,18 @@
 //! the standard has it.
 //! Never: a column's declared type is touched, only expressions.
 
+use std::collections::HashMap;
 use std::ops::ControlFlow;
 
 use firn_manifest::schema::ColumnType;
 use sqlparser::ast::{
-    CastKind, DataType, Expr, Fetch, Function, FunctionArg, FunctionArgExpr, FunctionArgumentList, FunctionArguments,
-    Ident, LimitClause, ObjectName, Query, Select, Statement, TimezoneInfo, TypedString, Value, VisitMut, VisitorMut,
+    CastKind, CharacterLength, DataType, Expr, Fetch, Function, FunctionArg, FunctionArgExpr, FunctionArgumentList,
+    FunctionArguments, Ident, LimitClause, ObjectName, Query, Select, Statement, TimezoneInfo, TypedString, Value,
+    VisitMut, VisitorMut,
 };
 
-use super::types;
-use crate::error::Result;
+use super::{standard, types};
+use crate::error::{Error, Result};
 
 /// How deep subqueries may nest in expressions: the planner's work doubles with each level.
 const SUBQUERIES: usize = 10;
@@ -25,7 +27,7 @@ const SUBQUERIES: usize = 10;
 /// 54001 for subqueries that nest too deep.
 pub fn normalise(statement: &mut Statement) -> Result<()> {
     match statement.visit(&mut Casts::default()) {
-        ControlFlow::Break(()) => Err(super::parse::too_deep()),
+        ControlFlow::Break(error) => Err(*error),
         ControlFlow::Continue(()) => Ok(()),
     }
 }
@@ -36,7 +38,7 @@ pub fn normalise(statement: &mut Statement) -> Result<()> {
 /// See [`normalise`].
 pub fn normalise_expr(expr: &mut Expr) -> Result<()> {
     match expr.visit(&mut Casts::default()) {
-        ControlFlow::Break(()) => Err(super::parse::too_deep()),
+        ControlFlow::Break(error) => Err(*error),
         ControlFlow::Continue(()) => Ok(()),
     }
 }
@@ -63,6 +65,8 @@ pub fn call(name: &str, args: Vec<Expr>) -> Expr {
 #[derive(Default)]
 struct Casts {
     subqueries: usize,
+    /// the sizes of the WITH queries seen so far
+    known: HashMap<String, usize>,
 }
 
 fn is_subquery(expr: &Expr) -> bool {
@@ -70,19 +74,29 @@ fn is_subquery(expr: &Expr) -> bool {
 }
 
 impl VisitorMut for Casts {
-    type Break = ();
+    type Break = Box<Error>;
 
-    fn pre_visit_select(&mut self, select: &mut Select) -> ControlFlow<()> {
+    fn pre_visit_select(&mut self, select: &mut Select) -> ControlFlow<Box<Error>> {
+        if let Err(error) = standard::check_size(select) {
+            return ControlFlow::Break(Box::new(error));
+        }
         super::exists::in_projection(select);
         ControlFlow::Continue(())
     }
 
-    fn pre_visit_expr(&mut self, expr: &mut Expr) -> ControlFlow<()> {
+    fn pre_visit_expr(&mut self, expr: &mut Expr) -> ControlFlow<Box<Error>> {
         self.subqueries += usize::from(is_subquery(expr));
-        if self.subqueries > SUBQUERIES { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
+        if self.subqueries > SUBQUERIES {
+            ControlFlow::Break(Box::new(super::parse::too_deep()))
+        } else {
+            ControlFlow::Continue(())
+        }
     }
 
-    fn pre_visit_query(&mut self, query: &mut Query) -> ControlFlow<()> {
+    fn pre_visit_query(&mut self, query: &mut Query) -> ControlFlow<Box<Error>> {
+        if let Err(error) = standard::check_sets(query) {
+            return ControlFlow::Break(Box::new(error));
+        }
         if let Some(Fetch { with_ties: false, percent: false, quantity }) = &query.fetch {
             let one = || Expr::Value(Value::Number("1".to_owned(), false).into());
             let limit = Some(quantity.clone().unwrap_or_else(one));
@@ -101,8 +115,18 @@ impl VisitorMut for Casts {
         ControlFlow::Continue(())
     }
 
-    fn post_visit_expr(&mut self, expr: &mut Expr) -> ControlFlow<()> {
+    fn post_visit_query(&mut self, query: &mut Query) -> ControlFlow<Box<Error>> {
+        match standard::check_with(query, &mut self.known) {
+            Err(error) => ControlFlow::Break(Box::new(error)),
+            Ok(()) => ControlFlow::Continue(()),
+        }
+    }
+
+    fn post_visit_expr(&mut self, expr: &mut Expr) -> ControlFlow<Box<Error>> {
         self.subqueries -= usize::from(is_subquery(expr));
+        if let Err(error) = standard::rewrite(expr) {
+            return ControlFlow::Break(Box::new(error));
+        }
         match expr {
             Expr::AtTimeZone { timestamp, time_zone } => {
                 let take = |e: &mut Expr| std::mem::replace(e, Expr::Value(Value::Null.into()));
@@ -138,8 +162,22 @@ impl VisitorMut for Casts {
 
 /// The expression that stands for the cast, when the planner cannot say it; else the type is given its plain spelling.
 fn cast(inner: &mut Expr, data_type: &mut DataType) -> Option<Expr> {
-    let ty = types::column_type(data_type).ok()?;
     let take = |e: &mut Expr| std::mem::replace(e, Expr::Value(Value::Null.into()));
+    if let DataType::Char(length) | DataType::Character(length) = data_type {
+        let length = match length {
+            Some(CharacterLength::IntegerLength { length, .. }) => *length,
+            _ => 1,
+        };
+        let text = Expr::Cast {
+            kind: CastKind::Cast,
+            expr: Box::new(take(inner)),
+            data_type: DataType::Text,
+            array: false,
+            format: None,
+        };
+        return Some(call("left", vec![text, Expr::Value(Value::Number(length.to_string(), false).into())]));
+    }
+    let ty = types::column_type(data_type).ok()?;
     match ty {
         ColumnType::Uuid => Some(call("firn_uuid", vec![take(inner)])),
         ColumnType::Bytea => Some(call("firn_bytea", vec![take(inner)])),

@@ -16,15 +16,18 @@ use datafusion::execution::memory_pool::GreedyMemoryPool;
 use datafusion::execution::runtime_env::{RuntimeEnv, RuntimeEnvBuilder};
 use datafusion::execution::session_state::{SessionState, SessionStateBuilder};
 use datafusion::logical_expr::AggregateUDF;
+use datafusion::optimizer::Analyzer;
+use datafusion::optimizer::analyzer::AnalyzerRule;
 use datafusion::prelude::SessionConfig;
 use firn_manifest::world::World;
 
 use super::arithmetic::ExactArithmetic;
-use super::cast;
 use super::functions::{self, Facts};
+use super::mixed::FloatsFirst;
 use super::sum::ExactSum;
 use super::yielding::YieldWhereRowsGrow;
 use super::zones::AtTimeZone;
+use super::{cast, guarded};
 use crate::error::{Error, Result};
 
 /// The catalog's name.
@@ -56,15 +59,27 @@ static BASE: LazyLock<SessionState> = LazyLock::new(|| {
         .with_config(config())
         .with_runtime_env(RUNTIME.clone())
         .with_default_features()
-        .with_analyzer_rule(Arc::new(ExactArithmetic))
+        .with_analyzer_rules(rules())
         .with_physical_optimizer_rule(Arc::new(YieldWhereRowsGrow))
         .build();
     for function in functions::shared().into_iter().chain(cast::named()).chain([AtTimeZone::udf()]) {
         let _ = state.register_udf(Arc::new(function));
     }
+    for name in guarded::NAMES {
+        if let Ok(function) = state.udf(name) {
+            let _ = state.register_udf(Arc::new(guarded::guarded(function)));
+        }
+    }
     let _ = state.register_udaf(Arc::new(AggregateUDF::from(ExactSum::default())));
     state
 });
+
+fn rules() -> Vec<Arc<dyn AnalyzerRule + Send + Sync>> {
+    let mut rules = Analyzer::new().rules;
+    rules.insert(0, Arc::new(FloatsFirst));
+    rules.push(Arc::new(ExactArithmetic));
+    rules
+}
 
 fn config() -> SessionConfig {
     let mut config = SessionConfig::new()

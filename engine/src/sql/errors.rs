@@ -127,7 +127,8 @@ fn unknown_column(field: &Column, valid: &[Column]) -> Error {
         Some(relation) => format!("{}.{}", relation.table(), field.name),
         None => field.name.clone(),
     };
-    let error = Error::statement("42703", format!("column \"{shown}\" does not exist"));
+    let error =
+        Error::statement("42703", format!("column \"{}\" does not exist", super::fault::shorten_to(&shown, 255)));
     let mut names: Vec<&str> =
         valid.iter().map(|c| c.name.as_str()).filter(|n| !super::names::is_internal(n)).collect();
     names.sort_unstable();

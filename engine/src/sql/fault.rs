@@ -50,7 +50,13 @@ impl Fault {
 /// The value's first characters.
 #[must_use]
 pub fn shorten(value: &str) -> String {
-    match value.char_indices().nth(SHOWN) {
+    shorten_to(value, SHOWN)
+}
+
+/// The value's first `characters`.
+#[must_use]
+pub fn shorten_to(value: &str, characters: usize) -> String {
+    match value.char_indices().nth(characters) {
         Some((end, _)) => format!("{}…", &value[..end]),
         None => value.to_owned(),
     }

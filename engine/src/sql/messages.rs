@@ -22,6 +22,40 @@ const PREFIXES: [&str; 12] = [
     "Optimizer rule ",
 ];
 
+/// What the planner refuses, by its words.
+const PLANNED: [(&str, &str); 16] = [
+    ("for SELECT DISTINCT, ORDER BY", "42P10"),
+    ("WITH query name", "42712"),
+    ("names given as column alias", "42P10"),
+    ("step cannot be zero", "22023"),
+    ("not allowed in the WHERE clause", "42803"),
+    ("UNION queries have different number of columns", "42601"),
+    ("queries have different number of columns", "42601"),
+    ("DISTINCT ON expressions must match", "42P10"),
+    ("LIMIT must be >=", "2201W"),
+    ("OFFSET must be >=", "2201X"),
+    ("xpected LIMIT to be", "42804"),
+    ("xpected OFFSET to be", "42804"),
+    ("rder by column out of bounds", "42P10"),
+    ("nconsistent data length across values", "42601"),
+    ("requires a boolean expression", "42804"),
+    ("nary operator '-' only supports", "42883"),
+];
+
+/// What a function refuses while it runs, by its words.
+const EXECUTED: [(&str, &str); 10] = [
+    ("factorial of a negative", "22003"),
+    ("square root of a negative", "2201F"),
+    ("raised to a negative power", "2201F"),
+    ("negative count not allowed", "22011"),
+    ("negative substring length", "22011"),
+    ("field position must not be zero", "22023"),
+    ("unicode scalar value", "22023"),
+    ("date part '", "22023"),
+    ("date_trunc granularity", "22023"),
+    ("ntile requires", "22014"),
+];
+
 /// The fact without the prefixes of the layers it came through, and without a backtrace.
 #[must_use]
 pub fn tidy(message: &str) -> String {
@@ -99,6 +133,18 @@ pub fn plan(message: &str) -> Error {
     if text.contains("nsupported Value") {
         return Error::unsupported("this kind of literal", "write it as a string in single quotes, or as a number");
     }
+    if let Some(code) = PLANNED.iter().find(|(words, _)| text.contains(words)).map(|(_, code)| *code) {
+        return Error::statement(code, tidy(text));
+    }
+    if text.contains("SQL type") && text.to_lowercase().contains("unsupported") {
+        return Error::unsupported(tidy(text), "the types are those of the dialect's page in docs/");
+    }
+    if (text.contains("failed to match any signature") || text.contains("user-defined coercion failed"))
+        && let Some(name) = between(text, "unction '", "'")
+    {
+        let message = format!("function {name} does not take these arguments");
+        return Error::statement("42883", message).with_hint("cast the arguments to the types it takes");
+    }
     let misgrouped = text.contains("must be in GROUP BY") || text.contains("must appear in the GROUP BY");
     let code = if misgrouped || (text.contains("aggregate") && text.contains("not allowed")) {
         "42803"
@@ -163,6 +209,9 @@ fn no_table(full: &str) -> Error {
 #[must_use]
 pub fn value(message: &str) -> Error {
     let text = tidy(message);
+    if let Some(error) = known(&text) {
+        return error;
+    }
     if let (Some(given), Some(ty)) = (quoted(&text), between(&text, "to value of ", " type")) {
         return bad_text(&given, ty);
     }
@@ -200,6 +249,9 @@ pub fn value(message: &str) -> Error {
 #[must_use]
 pub fn overflow(message: &str) -> Error {
     let text = tidy(message);
+    if let Some(error) = known(&text) {
+        return error;
+    }
     let ty = between(&text, "to type ", "").map(str::trim).unwrap_or_default();
     match (between(&text, "an't cast value ", " to type"), ty) {
         (Some(given), ty) if !ty.is_empty() => {
@@ -210,6 +262,16 @@ pub fn overflow(message: &str) -> Error {
     }
 }
 
+/// What a function said in words that are known.
+fn known(text: &str) -> Option<Error> {
+    let lower = text.to_lowercase();
+    if lower.contains("timestamp out of range") || lower.contains("date arithmetic overflow") {
+        return Some(Error::statement("22008", "date/time value out of range"));
+    }
+    let (_, code) = EXECUTED.iter().find(|(words, _)| lower.contains(words))?;
+    Some(Error::statement(code, text))
+}
+
 /// An error of execution.
 #[must_use]
 pub fn execution(message: &str) -> Error {
@@ -217,6 +279,9 @@ pub fn execution(message: &str) -> Error {
     let lower = text.to_lowercase();
     if lower.contains("divide by zero") || lower.contains("division by zero") {
         return Error::statement("22012", "division by zero");
+    }
+    if let Some(error) = known(&text) {
+        return error;
     }
     if lower.contains("more than one row") {
         return Error::statement("21000", "a subquery used as an expression gave more than one row");

@@ -15,8 +15,8 @@ use sqlparser::ast::{
     Statement, Visit, VisitMut, Visitor, VisitorMut,
 };
 
-use super::names;
 use super::resolve::folded;
+use super::{names, standard};
 use crate::error::{BatchStream, Error};
 
 /// What the output columns shall be named; `None` stands for one or more columns of a `*`.
@@ -179,6 +179,7 @@ fn name_of(expr: &Expr) -> String {
         Expr::Identifier(ident) => folded(ident),
         Expr::CompoundIdentifier(parts) => parts.last().map(folded).unwrap_or_default(),
         Expr::Nested(inner) => name_of(inner),
+        Expr::BinaryOp { .. } => standard::of_seconds(expr).map_or_else(unnamed, name_of),
         Expr::Function(function) => function_name(function),
         Expr::Cast { expr, data_type, .. } => match name_of(expr).as_str() {
             "?column?" => type_name(&data_type.to_string()),

@@ -112,6 +112,11 @@ pub fn too_deep() -> Error {
 }
 
 fn tokenize(sql: &str) -> Result<Vec<TokenWithSpan>> {
+    if let Some(at) = sql.find('\0') {
+        let line = sql[..at].matches('\n').count() as u64 + 1;
+        let column = sql[..at].rsplit('\n').next().unwrap_or_default().chars().count() as u64 + 1;
+        return Err(Error::statement("22021", "a script cannot hold the character 0").at(line, column));
+    }
     let mut tokens = Tokenizer::new(&FirnDialect, sql).tokenize_with_location().map_err(|e| {
         let begun = e.message.to_lowercase().contains("unterminated") || e.message.contains("EOF while in");
         let message = format!("syntax error: {}", messages::lower_first(&e.message));
@@ -139,6 +144,11 @@ fn tokenize(sql: &str) -> Result<Vec<TokenWithSpan>> {
 
 fn parse_one(mut tokens: Vec<TokenWithSpan>, end: Location) -> Result<(ast::Statement, bool, usize)> {
     let depth = check_depth(&tokens)?;
+    if keyword(&tokens, 0) == Keyword::TABLE {
+        let span = tokens[0].span;
+        let words = [Token::make_keyword("SELECT"), Token::Mul, Token::make_keyword("FROM")];
+        tokens.splice(0..1, words.map(|token| TokenWithSpan { token, span }));
+    }
     let moved = rewrite(&mut tokens);
     let mut parser = Parser::new(&FirnDialect).with_recursion_limit(RECURSION).with_tokens_with_locations(tokens);
     let parsed = parser.parse_statement().and_then(|statement| {

@@ -42,7 +42,9 @@ const FIELDS: [(&str, &str); 30] = [
 /// The literal pattern of a call of `to_char`.
 pub fn of(function: &mut Function) -> Option<&mut String> {
     let named =
-        function.name.0.last().and_then(|p| p.as_ident()).is_some_and(|i| i.value.eq_ignore_ascii_case("to_char"));
+        function.name.0.last().and_then(|p| p.as_ident()).is_some_and(|i| {
+            ["to_char", "to_date", "to_timestamp"].iter().any(|name| i.value.eq_ignore_ascii_case(name))
+        });
     let FunctionArguments::List(list) = &mut function.args else { return None };
     match list.args.as_mut_slice() {
         [_, FunctionArg::Unnamed(FunctionArgExpr::Expr(Expr::Value(value)))] if named => match &mut value.value {

@@ -25,7 +25,7 @@ use sqlparser::ast::{self, Statement};
 use super::catalog::{Reads, Tables};
 use super::functions::Facts;
 use super::information::Information;
-use super::{arithmetic, context, errors, messages, names, output, params, parse};
+use super::{arithmetic, context, errors, messages, mixed, names, output, params, parse};
 use crate::commit::Read;
 use crate::error::{BatchStream, Error, Result};
 use crate::state::Snapshot;
@@ -178,7 +178,8 @@ impl Query {
                 .with_query_execution_start_time(props.query_execution_start_time)
                 .build(),
         );
-        let coerced = simplifier.coerce(expr, schema)?;
+        let settled = mixed::settle(expr, schema)?.data;
+        let coerced = simplifier.coerce(settled, schema)?;
         let exact = arithmetic::exact_expr(coerced, schema)?.data;
         let simple = simplifier.simplify(exact)?;
         create_physical_expr(

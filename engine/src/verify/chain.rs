@@ -74,7 +74,7 @@ fn is_temporary(key: &str) -> bool {
 /// The numbers to walk: those listed, and of every gap before one of them, or before `upto`, the first ones.
 fn numbers(listed: impl Iterator<Item = u64>, upto: u64) -> Vec<u64> {
     let mut numbers = Vec::new();
-    let mut next = 1;
+    let mut next: u64 = 1;
     for at in listed.chain((upto > 0).then_some(upto)) {
         numbers.extend(next..at.min(next.saturating_add(GAP)));
         if at >= next {

@@ -21,6 +21,8 @@ use futures::TryStreamExt;
 use tempfile::TempDir;
 
 const NAMES: [&str; 2] = ["a", "b"];
+/// The other has no key but the one drawn for it.
+const KEYED: &str = NAMES[0];
 const KEYS: u64 = 12;
 
 /// One table: the names of the columns after `id`, and the rows.
@@ -104,7 +106,8 @@ impl World {
         let name = NAMES[self.dice.below(2) as usize];
         let Some(table) = tables.get_mut(name) else {
             tables.insert(name, Table { columns: vec!["v".into()], rows: BTreeMap::new() });
-            return format!("CREATE TABLE {name} (id BIGINT PRIMARY KEY, v BIGINT)");
+            let key = if name == KEYED { " PRIMARY KEY" } else { "" };
+            return format!("CREATE TABLE {name} (id BIGINT{key}, v BIGINT)");
         };
         let (low, value) = (self.dice.below(KEYS), self.dice.below(1000));
         let high = low + self.dice.below(4);
@@ -121,7 +124,7 @@ impl World {
                 table.rows.extend(free.iter().map(|id| (*id, vec![Some(value); width])));
                 format!("INSERT INTO {name} VALUES {}", rows.join(", "))
             }
-            6..9 if width > 0 => {
+            6..9 if width > 0 && name == KEYED => {
                 let column = table.columns[0].clone();
                 let fresh = vec![Some(value); width];
                 for id in low..=high {
@@ -290,7 +293,7 @@ impl World {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn every_position_agrees_with_the_model() {
-    let seeds: u64 = std::env::var("FIRN_MODEL_SEEDS").ok().and_then(|n| n.parse().ok()).unwrap_or(4);
+    let seeds: u64 = std::env::var("FIRN_MODEL_SEEDS").ok().and_then(|n| n.parse().ok()).unwrap_or(2);
     for seed in 1..=seeds {
         World::new(seed).run(60).await;
     }

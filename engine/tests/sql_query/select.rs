@@ -186,3 +186,15 @@ async fn uuids_and_bytes() {
     assert_eq!(db.one("SELECT count(*) FROM u WHERE b = '\\x00ff'").await, "1");
     assert_eq!(db.err("SELECT * FROM u WHERE id = 'nonsense'").await.sqlstate, "22P02");
 }
+
+#[tokio::test]
+async fn a_subquery_without_rows_is_null_even_of_a_key() {
+    let mut db = shop().await;
+    for (sql, want) in [
+        ("SELECT (SELECT id FROM item WHERE id = 99)", "NULL"),
+        ("SELECT coalesce((SELECT id FROM item WHERE id = 99), 7)", "7"),
+        ("TABLE item ORDER BY id LIMIT 1", "1|pen|1.50|NULL"),
+    ] {
+        assert_eq!(db.rows(sql).await, [want], "{sql}");
+    }
+}

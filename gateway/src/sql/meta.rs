@@ -34,8 +34,7 @@ pub const COMMANDS: [(&str, &str); 9] = [
     ("\\h", "what SQL there is"),
 ];
 
-const SQL_HELP: &str = "\
-  SELECT … with joins, WITH, windows, subqueries; EXPLAIN [ANALYZE] SELECT …
+const SQL_HELP: &str = "  SELECT … with joins, WITH, windows, subqueries; EXPLAIN [ANALYZE] SELECT …
   t AS OF TIMESTAMP '2026-01-31 12:00', t AS OF POSITION 17: a table as it was; firn_history('t'), firn_commits
   CREATE TABLE, ALTER TABLE ADD | DROP | RENAME COLUMN, DROP TABLE, SHOW TABLES
   INSERT … [ON CONFLICT …] [RETURNING …], UPDATE, DELETE; BEGIN, COMMIT, ROLLBACK

@@ -108,7 +108,16 @@ async fn read_lines(shell: &mut Shell, lines: &mut Lines, names: &Arc<Mutex<Name
             Err(ReadlineError::Eof) => return Ok(()),
             Err(error) => return Err(terminal(error)),
         };
-        if !typed.is_empty() {
+        if typed.is_empty() {
+            match line.trim().trim_end_matches(';').trim_end().to_ascii_lowercase().as_str() {
+                "exit" | "quit" => return Ok(()),
+                "help" => {
+                    println!("Type SQL and end it with ; — \\? shows the commands, \\h what SQL there is, \\q leaves.");
+                    continue;
+                }
+                _ => {}
+            }
+        } else {
             typed.push('\n');
         }
         typed.push_str(&line);

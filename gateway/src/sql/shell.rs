@@ -10,6 +10,7 @@ use std::time::Duration;
 
 use arrow::array::RecordBatch;
 use firn_engine::session::{AsOf, Outcome, Session, Statement};
+use firn_engine::sql::yielding::Interrupt;
 use firn_engine::{BatchStream, Database, Error};
 use firn_manifest::world::{World, system};
 use futures::StreamExt;
@@ -74,8 +75,10 @@ impl Shell {
         let id = self.requests.next(&statement.sql, self.session.in_transaction());
         let started = self.world.monotonic();
         let interrupts = self.interrupts.clone();
-        let answered = interrupts.guard(CANCELLED, self.answer(statement, id.as_deref())).await;
+        let interrupt = Interrupt::default();
+        let answered = interrupts.guard(CANCELLED, interrupt.scope(self.answer(statement, id.as_deref()))).await;
         if answered.is_err() {
+            interrupt.pull();
             // rows that end in an error, or that nobody waited for, fail a transaction as any other error does
             self.session.fail_transaction();
         }

@@ -45,6 +45,13 @@ fn a_wrong_call_is_usage_and_touches_nothing() {
 }
 
 #[test]
+fn a_statement_may_begin_with_a_comment_and_a_request_id_is_never_empty() {
+    let home = filled();
+    assert_eq!(home.sql("-- which one\nSELECT 1 AS one").ends(0), "one\n1\n");
+    home.run(&["sql", &home.uri("a"), "--request-id", "", "-c", "SELECT 1"]).fails(2, &["--request-id"]);
+}
+
+#[test]
 fn reading_never_creates_a_namespace() {
     let home = Home::new();
     home.sql("SELECT * FROM t").fails(1, &["3D000"]);

@@ -1,0 +1,200 @@
+//! Numbers of different kinds that meet: beside a float, everything is DOUBLE PRECISION, as in PostgreSQL.
+//!
+//! Promises: a date and an interval make a timestamp; no float is turned into a decimal to be compared, which would lose what the decimal cannot hold.
+//! Never: two operands of one type are touched.
+
+use arrow::datatypes::{DataType, TimeUnit};
+use datafusion::common::config::ConfigOptions;
+use datafusion::common::tree_node::{Transformed, TreeNode};
+use datafusion::common::{DFSchema, Result};
+use datafusion::logical_expr::expr::InList;
+use datafusion::logical_expr::expr_rewriter::NamePreserver;
+use datafusion::logical_expr::utils::merge_schema;
+use datafusion::logical_expr::{Between, BinaryExpr, Expr, ExprSchemable, LogicalPlan, Operator, cast};
+use datafusion::optimizer::analyzer::AnalyzerRule;
+
+/// Runs before the planner settles types.
+#[derive(Debug, Default)]
+pub struct FloatsFirst;
+
+impl AnalyzerRule for FloatsFirst {
+    fn name(&self) -> &'static str {
+        "floats_first"
+    }
+
+    fn analyze(&self, plan: LogicalPlan, _: &ConfigOptions) -> Result<LogicalPlan> {
+        plan.transform_up_with_subqueries(settle_plan).map(|t| t.data)
+    }
+}
+
+fn settle_plan(plan: LogicalPlan) -> Result<Transformed<LogicalPlan>> {
+    let mut schema = merge_schema(&plan.inputs());
+    if let LogicalPlan::TableScan(scan) = &plan {
+        schema.merge(&DFSchema::try_from_qualified_schema(scan.table_name.clone(), &scan.source.schema())?);
+    }
+    let plan = match plan {
+        LogicalPlan::Join(mut join) => {
+            for (left, right) in &mut join.on {
+                if mixed([&*left, &*right], &schema) {
+                    *left = double(left.clone(), &schema);
+                    *right = double(right.clone(), &schema);
+                }
+            }
+            LogicalPlan::Join(join)
+        }
+        other => other,
+    };
+    let names = NamePreserver::new(&plan);
+    plan.map_expressions(|expr| {
+        let name = names.save(&expr);
+        Ok(settle(expr, &schema)?.update_data(|e| name.restore(e)))
+    })?
+    .map_data(LogicalPlan::recompute_schema)
+}
+
+/// The expression with mixed numbers settled.
+///
+/// # Errors
+/// Of walking the tree.
+pub fn settle(expr: Expr, schema: &DFSchema) -> Result<Transformed<Expr>> {
+    expr.transform_up(|expr| {
+        Ok(match expr {
+            Expr::BinaryExpr(BinaryExpr { left, op, right }) if meets(op) && mixed([&*left, &*right], schema) => {
+                let (left, right) = (Box::new(double(*left, schema)), Box::new(double(*right, schema)));
+                Transformed::yes(Expr::BinaryExpr(BinaryExpr { left, op, right }))
+            }
+            Expr::Between(between) if mixed([&*between.expr, &*between.low, &*between.high], schema) => {
+                Transformed::yes(Expr::Between(Between {
+                    expr: Box::new(double(*between.expr, schema)),
+                    negated: between.negated,
+                    low: Box::new(double(*between.low, schema)),
+                    high: Box::new(double(*between.high, schema)),
+                }))
+            }
+            Expr::InList(list) if mixed(std::iter::once(&*list.expr).chain(&list.list), schema) => {
+                Transformed::yes(Expr::InList(InList {
+                    expr: Box::new(double(*list.expr, schema)),
+                    list: list.list.into_iter().map(|e| double(e, schema)).collect(),
+                    negated: list.negated,
+                }))
+            }
+            Expr::BinaryExpr(BinaryExpr { left, op: op @ (Operator::Plus | Operator::Minus), right })
+                if is_date(&left, schema) && is_interval(&right, schema) =>
+            {
+                let left = Box::new(cast(*left, TIMESTAMP));
+                Transformed::yes(Expr::BinaryExpr(BinaryExpr { left, op, right }))
+            }
+            Expr::BinaryExpr(BinaryExpr { left, op: Operator::Plus, right })
+                if is_interval(&left, schema) && is_date(&right, schema) =>
+            {
+                let right = Box::new(cast(*right, TIMESTAMP));
+                Transformed::yes(Expr::BinaryExpr(BinaryExpr { left, op: Operator::Plus, right }))
+            }
+            Expr::ScalarFunction(mut call) if ALIKE.contains(&call.func.name()) && mixed(&call.args, schema) => {
+                call.args = call.args.into_iter().map(|e| double(e, schema)).collect();
+                Transformed::yes(Expr::ScalarFunction(call))
+            }
+            Expr::Case(mut case) => {
+                let values = case.when_then_expr.iter().map(|(_, then)| &**then).chain(case.else_expr.as_deref());
+                let (answers, subjects) = (
+                    mixed(values, schema),
+                    match &case.expr {
+                        Some(subject) => mixed(
+                            std::iter::once(&**subject).chain(case.when_then_expr.iter().map(|(when, _)| &**when)),
+                            schema,
+                        ),
+                        None => false,
+                    },
+                );
+                if subjects {
+                    case.expr = case.expr.map(|e| Box::new(double(*e, schema)));
+                }
+                case.when_then_expr = case
+                    .when_then_expr
+                    .into_iter()
+                    .map(|(when, then)| {
+                        let when = if subjects { Box::new(double(*when, schema)) } else { when };
+                        (when, if answers { Box::new(double(*then, schema)) } else { then })
+                    })
+                    .collect();
+                if answers {
+                    case.else_expr = case.else_expr.map(|e| Box::new(double(*e, schema)));
+                }
+                if answers || subjects { Transformed::yes(Expr::Case(case)) } else { Transformed::no(Expr::Case(case)) }
+            }
+            other => Transformed::no(other),
+        })
+    })
+}
+
+/// Functions whose arguments and answer are of one type.
+const ALIKE: [&str; 5] = ["coalesce", "greatest", "least", "nullif", "nvl"];
+
+const TIMESTAMP: DataType = DataType::Timestamp(TimeUnit::Microsecond, None);
+
+fn is_date(expr: &Expr, schema: &DFSchema) -> bool {
+    matches!(expr.get_type(schema), Ok(DataType::Date32))
+}
+
+fn is_interval(expr: &Expr, schema: &DFSchema) -> bool {
+    matches!(expr.get_type(schema), Ok(DataType::Interval(_)))
+}
+
+fn meets(op: Operator) -> bool {
+    op.supports_propagation()
+        || matches!(op, Operator::Plus | Operator::Minus | Operator::Multiply | Operator::Divide | Operator::Modulo)
+}
+
+/// Whether floats meet decimals among them, or floats of 32 bits meet whole numbers.
+fn mixed<'a>(exprs: impl IntoIterator<Item = &'a Expr>, schema: &DFSchema) -> bool {
+    let (mut single, mut float, mut decimal, mut whole) = (false, false, false, false);
+    for expr in exprs {
+        match expr.get_type(schema) {
+            Ok(DataType::Float32) => (single, float) = (true, true),
+            Ok(DataType::Float64) => float = true,
+            Ok(DataType::Decimal128(..) | DataType::Decimal256(..)) => decimal = true,
+            Ok(ty) if ty.is_integer() => whole = true,
+            Ok(DataType::Null) => {}
+            _ => return false,
+        }
+    }
+    (float && decimal) || (single && whole)
+}
+
+fn double(expr: Expr, schema: &DFSchema) -> Expr {
+    match expr.get_type(schema) {
+        Ok(DataType::Float64 | DataType::Null) | Err(_) => expr,
+        Ok(_) => cast(expr, DataType::Float64),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, clippy::expect_used)]
+    use crate::sql::testing::one;
+
+    #[tokio::test]
+    async fn beside_a_float_all_is_double_precision() {
+        for (sql, want) in [
+            ("SELECT count(*) FROM (VALUES ('NaN'::float8), (1e300::float8), (2::float8)) t(x) WHERE x > 1.5", "3"),
+            ("SELECT x = 0.0 FROM (VALUES (1e-300::float8)) t(x)", "false"),
+            ("SELECT x = -0.0 FROM (VALUES (0::float8)) t(x)", "true"),
+            ("SELECT x IN (0.5, 1e20) FROM (VALUES (1e20::float8)) t(x)", "true"),
+            ("SELECT x BETWEEN 0.5 AND 1.5 FROM (VALUES (1e20::float8)) t(x)", "false"),
+            ("SELECT coalesce(x, 1.5) FROM (VALUES (1e300::float8)) t(x)", "1e300"),
+            ("SELECT CASE WHEN x < 0 THEN 1.5 ELSE x END FROM (VALUES (1e300::float8)) t(x)", "1e300"),
+            ("SELECT CASE x WHEN 1.5 THEN 'a' ELSE 'b' END FROM (VALUES (1e300::float8)) t(x)", "b"),
+            ("SELECT count(*) FROM (VALUES (1e300::float8)) t(x) JOIN (VALUES (1.5)) s(y) ON x = y", "0"),
+            ("SELECT (DATE '2024-01-01' - INTERVAL '1 hour')::text", "2023-12-31 23:00:00"),
+            ("SELECT (INTERVAL '1 month' + DATE '2024-01-31')::text", "2024-02-29 00:00:00"),
+            ("SELECT 16777217::int = 16777217::real", "false"),
+            ("SELECT 1::real / 3", "0.3333333333333333"),
+            ("SELECT 0.1::real = 0.1", "false"),
+            ("SELECT 1e15::float8", "1000000000000000.0"),
+            ("SELECT x::float8 FROM (VALUES (123456789012345678.9)) t(x)", "1.2345678901234568e17"),
+            ("SELECT sum(x * 1.5) FROM (VALUES (1e30::float8)) t(x)", "1.5000000000000002e30"),
+        ] {
+            assert_eq!(one(sql).await, want, "{sql}");
+        }
+    }
+}
