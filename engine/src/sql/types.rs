@@ -8,6 +8,7 @@ use firn_manifest::schema::ColumnType;
 use sqlparser::ast::{CharacterLength, DataType, ExactNumberInfo, TimezoneInfo};
 
 use crate::error::{Error, Result, sqlstate};
+use crate::state::rows::type_name;
 
 /// The most digits a DECIMAL can have.
 pub const MAX_PRECISION: u8 = 38;
@@ -42,24 +43,14 @@ pub fn column_type(ty: &DataType) -> Result<ColumnType> {
     })
 }
 
-/// The type's name as PostgreSQL shows it, e.g. `character varying(20)`.
+/// The type's long name as PostgreSQL shows it, e.g. `character varying(20)`.
 #[must_use]
 pub fn display_name(ty: ColumnType) -> String {
     match ty {
-        ColumnType::Boolean => "boolean".into(),
-        ColumnType::SmallInt => "smallint".into(),
-        ColumnType::Integer => "integer".into(),
-        ColumnType::BigInt => "bigint".into(),
-        ColumnType::Real => "real".into(),
-        ColumnType::Double => "double precision".into(),
-        ColumnType::Decimal { precision, scale } => format!("numeric({precision},{scale})"),
-        ColumnType::Text => "text".into(),
         ColumnType::Varchar { length } => format!("character varying({length})"),
-        ColumnType::Bytea => "bytea".into(),
-        ColumnType::Date => "date".into(),
         ColumnType::Timestamp => "timestamp without time zone".into(),
         ColumnType::Timestamptz => "timestamp with time zone".into(),
-        ColumnType::Uuid => "uuid".into(),
+        short => type_name(short),
     }
 }
 
