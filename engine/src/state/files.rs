@@ -5,38 +5,21 @@
 //! Never: an end that a reader could already have seen as absent at its position is added below that position.
 
 use std::collections::BTreeMap;
-use std::ops::Range;
 use std::sync::Arc;
 
-use bytes::Bytes;
 use firn_manifest::crypto::KeyRing;
-use firn_manifest::error::StoreError;
 use firn_manifest::ids::{ColumnId, Position};
 use firn_manifest::model::{FileEntry, FileKind};
 use firn_manifest::schema::ColumnType;
 use firn_manifest::store::{GetRange, Store};
-use firn_segment::sst::parse_sst_name;
-use firn_segment::sst::reader::{RangeSource, SstReader};
+use firn_segment::key::Key;
+use firn_segment::sst::{SstReader, StoreSource, parse_sst_name};
 use firn_segment::vector::{DeletionVector, open_vector};
-use futures::future::BoxFuture;
 use parking_lot::RwLock;
 use tokio::sync::OnceCell;
 use ulid::Ulid;
 
 use crate::error::{Error, Result};
-
-/// Byte ranges of one object, through the statement's own view of the store.
-#[derive(Clone, Debug)]
-pub struct ObjectSource {
-    store: Store,
-    name: String,
-}
-
-impl RangeSource for ObjectSource {
-    fn read(&self, range: Range<u64>) -> BoxFuture<'_, Result<Bytes, StoreError>> {
-        Box::pin(self.store.get_range(&self.name, GetRange::Bounded(range)))
-    }
-}
 
 /// One SST of the state.
 #[derive(Debug)]
@@ -45,6 +28,8 @@ pub struct SstFile {
     pub entry: FileEntry,
     /// its number
     pub ulid: Ulid,
+    /// its lowest and highest key; a range that cannot be read prunes nothing
+    range: Option<(Key, Key)>,
     reader: OnceCell<Arc<SstReader>>,
     stored: OnceCell<Arc<DeletionVector>>,
     live: RwLock<BTreeMap<u32, Position>>,
@@ -58,7 +43,9 @@ impl SstFile {
     pub fn new(entry: FileEntry) -> Result<Self> {
         let ulid = parse_sst_name(&entry.name)
             .ok_or_else(|| Error::integrity("manifest", format!("it names an SST {:?}", entry.name)))?;
-        Ok(Self { entry, ulid, reader: OnceCell::new(), stored: OnceCell::new(), live: RwLock::default() })
+        let key = |text: &str| hex::decode(text).ok().map(Key::from);
+        let range = key(&entry.min_key).zip(key(&entry.max_key));
+        Ok(Self { entry, ulid, range, reader: OnceCell::new(), stored: OnceCell::new(), live: RwLock::default() })
     }
 
     /// The same file under an entry that names its newest vector; what was read of it stays read.
@@ -67,6 +54,7 @@ impl SstFile {
         Self {
             entry,
             ulid: self.ulid,
+            range: self.range.clone(),
             reader: self.reader.clone(),
             stored: OnceCell::from(vector),
             live: RwLock::default(),
@@ -83,7 +71,7 @@ impl SstFile {
         keys: &KeyRing,
         columns: &[(ColumnId, ColumnType)],
     ) -> Result<Arc<SstReader>> {
-        let source = Arc::new(ObjectSource { store: store.clone(), name: self.entry.name.clone() });
+        let source = Arc::new(StoreSource::new(store.clone(), self.entry.name.as_str()));
         let opened =
             self.reader.get_or_try_init(|| SstReader::open(&self.entry, source.clone(), keys, columns)).await?;
         Ok(Arc::new(opened.with_source(source)))
@@ -166,14 +154,6 @@ impl SstFile {
     /// Whether the key lies between its lowest and its highest.
     #[must_use]
     pub fn spans(&self, key: &[u8]) -> bool {
-        let mut bound = [Vec::new(), Vec::new()];
-        for (slot, text) in bound.iter_mut().zip([&self.entry.min_key, &self.entry.max_key]) {
-            match hex::decode(text) {
-                Ok(bytes) => *slot = bytes,
-                // a range that cannot be read prunes nothing
-                Err(_) => return true,
-            }
-        }
-        bound[0].as_slice() <= key && key <= bound[1].as_slice()
+        self.range.as_ref().is_none_or(|(lowest, highest)| **lowest <= *key && *key <= **highest)
     }
 }
