@@ -204,6 +204,7 @@ impl Database {
     pub async fn close(&self) -> Result<()> {
         let Some(writer) = self.writer.get() else { return Ok(()) };
         let policy = self.options.flush;
+        writer.flush_at_rest().await;
         let long = writer.unflushed_segments() > policy.close_segments || writer.memory() > policy.close_bytes;
         if writer.poisoned().is_none() && long {
             writer.flush().await?;

@@ -191,7 +191,7 @@ async fn versions(store: &Store, out: &mut Inspection) -> Result<Option<Envelope
 async fn sealed(store: &Store, keys: &dyn KeyService, out: &mut Inspection) -> Result<()> {
     let namespace = chain::open(store, keys).await?;
     let sealed = &namespace.head.sealed;
-    let catalog = crate::state::Catalog::from_manifest(&sealed.catalog, sealed.next_table);
+    let catalog = crate::state::Catalog::from_manifest(sealed);
     let mut tables: BTreeMap<String, TableInfo> = BTreeMap::new();
     for entry in &sealed.files {
         let schema = catalog.any_version(entry.table);

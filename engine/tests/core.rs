@@ -4,6 +4,8 @@
 
 #[path = "core/model.rs"]
 mod model;
+#[path = "core/pressure.rs"]
+mod pressure;
 #[path = "core/sessions.rs"]
 mod sessions;
 
@@ -53,22 +55,9 @@ async fn open(place: &Place, mode: Mode) -> Arc<Database> {
 }
 
 fn table() -> Arc<TableSchema> {
-    let column = |id, name: &str, ty, nullable| Column {
-        id: ColumnId(id),
-        name: name.into(),
-        ty,
-        nullable,
-        default: None,
-        initial: None,
-        hidden: false,
-    };
-    Arc::new(TableSchema {
-        id: TableId::FIRST_USER,
-        name: "t".into(),
-        columns: vec![column(1, "id", ColumnType::BigInt, false), column(2, "v", ColumnType::Text, true)],
-        key: vec![ColumnId(1)],
-        next_column: ColumnId(3),
-    })
+    let id = Column::new(ColumnId(1), "id", ColumnType::BigInt).not_null();
+    let v = Column::new(ColumnId(2), "v", ColumnType::Text);
+    Arc::new(TableSchema::new(TableId::FIRST_USER, "t", vec![id, v], vec![ColumnId(1)]))
 }
 
 fn request(place: &Place, id: Option<&str>) -> WriteRequest {
@@ -145,6 +134,8 @@ async fn read(snapshot: &Snapshot, at: Option<Position>) -> Vec<(i64, String, u6
             columns: vec![ScanColumn::Column(ColumnId(1)), ScanColumn::Column(ColumnId(2)), ScanColumn::Begin],
             predicate: None,
             keys: None,
+            ranges: None,
+            index: None,
             partitions: 2,
             batch_size: 100,
         })

@@ -15,6 +15,8 @@ mod errors;
 mod harness;
 #[path = "sql_query/history.rs"]
 mod history;
+#[path = "sql_query/keyed.rs"]
+mod keyed;
 #[path = "sql_query/select.rs"]
 mod select;
 #[path = "sql_query/session.rs"]

@@ -56,6 +56,16 @@ columns and the batch's content. So after a crash, Ctrl-C or an error the same c
 table without a key, and loading the same file again does nothing and says so. A file read from stdin (-) cannot be read
 again by firn; pipe the same bytes again to go on.";
 
+const MIGRATE_EXAMPLES: &str = "\
+Examples:
+  firn migrate 'file:///tmp/db?ns=acme' migrations              apply what is pending
+  firn migrate 'file:///tmp/db?ns=acme' migrations --status     what is applied, pending, changed or missing
+  firn migrate 'file:///tmp/db?ns=acme' migrations --dry-run    check the files that are pending, apply nothing
+
+Files are called NUMBER_name.sql (0001_tables.sql) and applied by number. A file may hold several statements, also CREATE
+and ALTER; all of them and the record in the table firn_migrations (version, name, checksum, applied_at, duration_ms) are
+one commit. A file that was applied and is changed or missing now ends the command with 1 before anything is applied.";
+
 /// FirnDB: a SQL database whose only disk is a bucket.
 #[derive(Debug, Parser)]
 #[command(name = "firn", version, max_term_width = 120, arg_required_else_help = true)]
@@ -75,6 +85,9 @@ pub enum Command {
     /// Load CSV, Parquet or JSON lines into a table, resumably
     #[command(after_help = format!("{LOAD_EXAMPLES}\n\n{URIS}\n\n{EXIT_CODES}"))]
     Load(LoadArgs),
+    /// Apply a folder of SQL files, each once, in order, each in one commit
+    #[command(after_help = format!("{MIGRATE_EXAMPLES}\n\n{URIS}\n\n{EXIT_CODES}"))]
+    Migrate(MigrateArgs),
     /// Check every byte under a namespace: chain, digests, sizes, the WAL; no key needed
     #[command(after_help = format!("{}\n\n{URIS}\n\n{EXIT_CODES}", "\
 Examples:
@@ -167,6 +180,24 @@ pub enum FileFormat {
     Parquet,
     /// one JSON object a line
     Ndjson,
+}
+
+/// `firn migrate`
+#[derive(Debug, Args)]
+pub struct MigrateArgs {
+    /// the store and the namespace
+    pub uri: String,
+    /// the folder of the files
+    pub dir: PathBuf,
+    /// say what is applied, pending, changed or missing, and change nothing
+    #[arg(long, conflicts_with = "dry_run")]
+    pub status: bool,
+    /// check the pending files and apply nothing
+    #[arg(long)]
+    pub dry_run: bool,
+    /// write the report as JSON
+    #[arg(long)]
+    pub json: bool,
 }
 
 /// `firn verify`

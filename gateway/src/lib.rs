@@ -6,9 +6,12 @@
 mod cli;
 mod demo;
 mod exit;
+#[cfg(any(test, fuzzing))]
+pub mod fuzzing;
 mod inspect;
 mod interrupt;
 mod load;
+mod migrate;
 mod open;
 mod render;
 mod sql;
@@ -83,6 +86,10 @@ pub(crate) async fn run(command: Command, interrupts: &Interrupts) -> Result<(),
     match command {
         Command::Sql(args) => sql::run(args, interrupts).await,
         Command::Load(args) => load::run(args, interrupts).await,
+        Command::Migrate(args) => {
+            let left = "the migration under way was not applied, those before it are";
+            interrupts.guard(left, migrate::run(args)).await
+        }
         Command::Verify(args) => interrupts.guard("nothing was changed", verify::run(args)).await,
         Command::Inspect(args) => interrupts.guard("nothing was changed", inspect::run(args)).await,
         Command::Demo(args) => demo::run(args, interrupts).await,

@@ -60,8 +60,11 @@ impl FileBackend {
         }
     }
 
-    fn read(&self, key: &str, range: &GetRange) -> io::Result<Bytes> {
-        let mut file = File::open(self.path(key)?)?;
+    fn open(&self, key: &str) -> io::Result<File> {
+        File::open(self.path(key)?)
+    }
+
+    fn read(mut file: File, range: &GetRange) -> io::Result<Bytes> {
         let meta = file.metadata()?;
         if !meta.is_file() {
             return Err(io::Error::new(ErrorKind::NotFound, "there is a folder of that name, no object"));
@@ -233,8 +236,9 @@ fn write_synced(path: &Path, bytes: &[u8]) -> io::Result<()> {
 #[async_trait]
 impl Backend for FileBackend {
     async fn get(&self, key: &str, range: GetRange) -> Result<Bytes, StoreError> {
-        let name = key.to_owned();
-        self.run(Op::Get, key, move |this| this.read(&name, &range)).await
+        // a look at a name is short, and most names that are asked for in vain are the log's next: no thread for those
+        let file = self.open(key).map_err(|e| self.error(Op::Get, key, &e))?;
+        self.run(Op::Get, key, move |_| Self::read(file, &range)).await
     }
 
     async fn put_if_absent(&self, key: &str, bytes: Bytes) -> Result<PutOutcome, StoreError> {

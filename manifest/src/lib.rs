@@ -4,6 +4,7 @@
 //! hash; opening to read writes nothing.
 //! Never: SQL, HTTP or any policy of what to store; `object_store` types never leave this crate.
 
+pub mod canary;
 pub mod chain;
 pub mod codec;
 pub mod crypto;

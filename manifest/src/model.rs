@@ -6,8 +6,8 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::ids::{ChainHash, Digest, Epoch, NamespaceId, Position, Seq, TableId, Version};
-use crate::schema::TableVersion;
+use crate::ids::{ChainHash, ColumnId, Digest, Epoch, NamespaceId, Position, Seq, TableId, Version};
+use crate::schema::{SchemaVersion, TableVersion};
 
 /// Why a manifest version was written.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -175,12 +175,24 @@ pub struct FileEntry {
 }
 
 /// Per-table counters that must survive a restart.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct TableCounters {
     /// the table
     pub table: TableId,
     /// the next hidden row id
     pub next_row_id: u64,
+    /// the next numbers of its identity columns
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub identity: Vec<IdentityCounter>,
+}
+
+/// The next number of an identity column.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct IdentityCounter {
+    /// the column
+    pub column: ColumnId,
+    /// the number
+    pub next: i64,
 }
 
 /// The sealed part of a manifest.
@@ -188,6 +200,9 @@ pub struct TableCounters {
 pub struct Sealed {
     /// every table version since the horizon, dropped tables included
     pub catalog: Vec<TableVersion>,
+    /// every version of a SQL schema since the horizon; `public` is always there and not among them
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub schemas: Vec<SchemaVersion>,
     /// the next table id that was never used
     pub next_table: TableId,
     /// every SST of this state

@@ -12,6 +12,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 
+use crate::canary;
 use crate::error::{StoreError, StoreErrorKind};
 use crate::store::{PutOutcome, Store};
 use crate::tally::Op;
@@ -43,12 +44,22 @@ pub enum SlotOutcome {
 ///
 /// No attempt begins after `deadline`; one in flight is waited for within its own bound.
 pub async fn put(store: &Store, name: &str, bytes: Bytes, deadline: Duration) -> SlotOutcome {
+    match settle(store, name, bytes, deadline).await {
+        SlotOutcome::Unknown(_) if canary!(UnknownIsSuccess) => SlotOutcome::Committed,
+        outcome => outcome,
+    }
+}
+
+async fn settle(store: &Store, name: &str, bytes: Bytes, deadline: Duration) -> SlotOutcome {
     let world = store.world().clone();
     let start = world.monotonic();
     let mut backoff = Backoff::new();
     loop {
         let put_error = match attempt(store, name, &bytes).await {
             Ok(PutOutcome::Created) => return SlotOutcome::Committed,
+            Ok(PutOutcome::Exists) if canary!(ExistsIsLost) => {
+                return SlotOutcome::Lost(store.get(name).await.unwrap_or_default());
+            }
             Ok(PutOutcome::Exists) => None,
             Err(e) => Some(e),
         };
@@ -96,6 +107,11 @@ async fn read_back(store: &Store, name: &str, bytes: &Bytes) -> Result<Option<Sl
     let mebibytes = u32::try_from(bytes.len() >> 20).unwrap_or(u32::MAX);
     let bound = ATTEMPT.saturating_add(ATTEMPT_PER_MIB.saturating_mul(mebibytes)) * 2;
     let found = bounded(store, name, Op::Get, bound, store.get_optional(name)).await?;
+    // ours, cut off on its way: nobody else's bytes begin as ours do, so the slot is read again
+    if let Some(part) = found.as_ref().filter(|found| found.len() < bytes.len() && bytes.starts_with(found)) {
+        let what = format!("its body ended after {} of {} bytes", part.len(), bytes.len());
+        return Err(StoreError::new(StoreErrorKind::Unreachable, Op::Get, name, &store.describe(), what));
+    }
     Ok(found.map(|found| if found == *bytes { SlotOutcome::Committed } else { SlotOutcome::Lost(found) }))
 }
 

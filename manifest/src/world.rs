@@ -1,7 +1,7 @@
-//! The one door for time and randomness.
+//! The one door for time, randomness and threads.
 //!
-//! Promises: whatever reads a clock, waits or draws random bytes in FirnDB does it through a [`World`], so a simulator
-//! can own all of it.
+//! Promises: whatever reads a clock, waits, draws random bytes or leaves its thread in FirnDB does it through a [`World`],
+//! so a simulator can own all of it.
 //! Never: a second door; clippy's `disallowed-methods` holds this.
 
 use std::fmt::Debug;
@@ -13,7 +13,7 @@ use rand::RngCore as _;
 use ulid::Ulid;
 use uuid::Uuid;
 
-/// Time and randomness.
+/// Time, randomness and threads.
 pub trait World: Send + Sync + Debug + 'static {
     /// The wall clock, microseconds since 1970 UTC.
     fn now_micros(&self) -> i64;
@@ -26,6 +26,26 @@ pub trait World: Send + Sync + Debug + 'static {
 
     /// Waits.
     fn sleep(&self, d: Duration) -> BoxFuture<'static, ()>;
+
+    /// Runs work that blocks or computes for long, by default on a thread that may. It tells whether the work came to its
+    /// end.
+    fn offload(&self, work: Box<dyn FnOnce() + Send>) -> BoxFuture<'static, bool> {
+        Box::pin(async move { tokio::task::spawn_blocking(work).await.is_ok() })
+    }
+
+    /// How many streams one statement is worth being split into.
+    fn streams(&self) -> usize {
+        2
+    }
+}
+
+/// The result of work that blocks or computes for long; `None` when it panicked.
+pub async fn offload<T: Send + 'static>(w: &dyn World, work: impl FnOnce() -> T + Send + 'static) -> Option<T> {
+    let (send, mut receive) = futures::channel::oneshot::channel();
+    let done = w.offload(Box::new(move || {
+        let _ = send.send(work());
+    }));
+    done.await.then(|| receive.try_recv().ok().flatten()).flatten()
 }
 
 /// The real clock and the operating system's randomness.

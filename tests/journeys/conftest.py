@@ -18,7 +18,7 @@ from servers import BUCKET, SeaweedFS, s3_environment
 
 def pytest_configure(config):
     if not binary().exists():
-        raise pytest.UsageError(f"{binary()} does not exist: run `cargo build -p firn-gateway`, or set FIRN to a binary")
+        raise pytest.UsageError(f"{binary()} does not exist: run `cargo build --bin firn`, or set FIRN to a binary")
 
 
 @pytest.fixture(scope="session")

@@ -70,7 +70,7 @@ def statement(n: int) -> str:
         return f"BEGIN; UPDATE counters SET n = n + 1 WHERE id = {n % 5}; DELETE FROM keyed WHERE id = {(n - 1) * 10 + 1}; COMMIT"
     if kind == 4:
         return f"BEGIN; INSERT INTO steps VALUES ({n}); UPDATE counters SET n = n + 10 WHERE id = {n % 5}; COMMIT"
-    return f"INSERT INTO bulk SELECT {n}, value, 'filler of row ' || value FROM generate_series(1, 3000)"
+    return f"INSERT INTO bulk SELECT {n}, value, 'filler of row ' || value FROM generate_series(1, 3000) AS s(value)"
 
 
 def stored(firn, uri: str) -> dict:

@@ -23,7 +23,7 @@ PREPARE = [
     "'2024-02-29 23:59:59.123456', '2024-02-29 23:59:59.123456+02:00', '6f1c9a52-7f5e-4cb4-9d0e-3b7a55d1c0de')",
     "INSERT INTO every (id) VALUES (2), (3), (4)",
     "CREATE TABLE pairs (a BIGINT, b TEXT, n DOUBLE PRECISION, PRIMARY KEY (a, b))",
-    "INSERT INTO pairs SELECT value % 7, 'key ' || value, value * 0.25 FROM generate_series(1, 500)",
+    "INSERT INTO pairs SELECT value % 7, 'key ' || value, value * 0.25 FROM generate_series(1, 500) AS s(value)",
     "CREATE TABLE keyless (what TEXT)",
     "INSERT INTO keyless VALUES ('one'), ('two'), ('two')",
     *[f"UPDATE pairs SET n = n + 1 WHERE a = {a}" for a in range(5)],

@@ -21,7 +21,7 @@ QUERIES = [
 
 PREPARE = [
     "CREATE TABLE t (id BIGINT PRIMARY KEY, v BIGINT, note TEXT)",
-    "INSERT INTO t SELECT value, value * 3, 'note ' || value FROM generate_series(1, 20000)",
+    "INSERT INTO t SELECT value, value * 3, 'note ' || value FROM generate_series(1, 20000) AS s(value)",
     "UPDATE t SET v = v + 1 WHERE id % 10 = 0",
     "DELETE FROM t WHERE id % 1000 = 7",
     "INSERT INTO t VALUES (100001, 1, 'late'), (100002, 2, 'later')",

@@ -8,6 +8,7 @@ use std::time::Duration;
 
 use firn_manifest::world::{SystemWorld, World};
 use futures::future::BoxFuture;
+use parking_lot::Mutex;
 
 const FASTER: u32 = 50;
 
@@ -16,11 +17,19 @@ const FASTER: u32 = 50;
 pub struct QuickWorld {
     began_us: i64,
     began: Duration,
+    skipped: Mutex<Duration>,
+}
+
+impl QuickWorld {
+    /// Lets time jump forward.
+    pub fn skip(&self, by: Duration) {
+        *self.skipped.lock() += by;
+    }
 }
 
 impl Default for QuickWorld {
     fn default() -> Self {
-        Self { began_us: SystemWorld.now_micros(), began: SystemWorld.monotonic() }
+        Self { began_us: SystemWorld.now_micros(), began: SystemWorld.monotonic(), skipped: Mutex::default() }
     }
 }
 
@@ -30,7 +39,7 @@ impl World for QuickWorld {
     }
 
     fn monotonic(&self) -> Duration {
-        (SystemWorld.monotonic() - self.began) * FASTER
+        (SystemWorld.monotonic() - self.began) * FASTER + *self.skipped.lock()
     }
 
     fn fill(&self, buf: &mut [u8]) {

@@ -52,7 +52,8 @@ impl Scene {
         self.open_in(door, mode, Arc::new(QuickWorld::default())).await
     }
 
-    async fn open_in(&self, door: &Arc<Scripted>, mode: Mode, world: Arc<dyn World>) -> Arc<Database> {
+    /// A database through `door` in a world of its own.
+    pub async fn open_in(&self, door: &Arc<Scripted>, mode: Mode, world: Arc<dyn World>) -> Arc<Database> {
         let store = Store::from_backend(door.clone(), "prefix", world).namespace(&"acme".parse().unwrap());
         let options = OpenOptions { mode, ..OpenOptions::default() };
         Database::open_in(store, self.keys.clone(), options).await.unwrap()

@@ -128,7 +128,7 @@ async fn with_files(scene: &Scene) {
     run(&mut session, "CREATE TABLE t (id BIGINT PRIMARY KEY, v TEXT, n DOUBLE PRECISION)").await.unwrap();
     for part in 0..12 {
         let sql = format!(
-            "INSERT INTO t SELECT value, 'a text of some length for row ' || value, value * 0.5 FROM generate_series({}, {})",
+            "INSERT INTO t SELECT n, 'a text of some length for row ' || n, n * 0.5 FROM generate_series({}, {}) AS s(n)",
             part * 25_000 + 1,
             (part + 1) * 25_000
         );

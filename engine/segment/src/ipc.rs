@@ -4,6 +4,8 @@
 //! one batch are refused.
 //! Never: dictionaries or compression; both ends of a stream are this file.
 
+mod check;
+
 use arrow::array::RecordBatch;
 use arrow::buffer::Buffer;
 use arrow::ipc::MetadataVersion;
@@ -41,9 +43,7 @@ pub fn batch_to_ipc(batch: &RecordBatch) -> Result<Bytes, SegmentError> {
 /// Kind `Integrity` if the bytes are not one stream of exactly one batch.
 pub fn batch_from_ipc(bytes: &[u8]) -> Result<RecordBatch, SegmentError> {
     let bad = |what: &dyn std::fmt::Display| SegmentError::integrity(WHERE, what);
-    if !bytes.ends_with(&END_OF_STREAM) {
-        return Err(bad(&"it has no end"));
-    }
+    check::stream(bytes).map_err(|what| bad(&what))?;
     // this decoder takes memory as bytes come, where the reader believes the lengths in them
     let mut decoder = StreamDecoder::new();
     let mut rest = Buffer::from(bytes);

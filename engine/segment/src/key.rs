@@ -10,7 +10,7 @@
 //! |---|---|
 //! | BOOLEAN | 1: 0 or 1 |
 //! | SMALLINT, INTEGER, BIGINT | 2, 4, 8: big-endian, sign bit flipped |
-//! | DATE, TIMESTAMP, TIMESTAMPTZ | as INTEGER (days), BIGINT (microseconds) |
+//! | DATE, TIME, TIMESTAMP, TIMESTAMPTZ | as INTEGER (days), BIGINT (microseconds) |
 //! | DECIMAL | 16: the unscaled value, big-endian, sign bit flipped |
 //! | REAL, DOUBLE | 4, 8: −0 as 0, any NaN as the one positive quiet NaN; then all bits flipped if negative, else the sign bit |
 //! | UUID | 16: its bytes |
@@ -18,11 +18,12 @@
 
 use arrow::array::{
     Array, ArrayRef, AsArray, BinaryArray, BinaryViewArray, BooleanArray, Date32Array, Decimal128Array, Float32Array,
-    Float64Array, Int16Array, Int32Array, Int64Array, StringArray, StringViewArray, TimestampMicrosecondArray,
+    Float64Array, Int16Array, Int32Array, Int64Array, StringArray, StringViewArray, Time64MicrosecondArray,
+    TimestampMicrosecondArray,
 };
 use arrow::datatypes::{
-    DataType, Date32Type, Decimal128Type, Float32Type, Float64Type, Int16Type, Int32Type, Int64Type, TimeUnit,
-    TimestampMicrosecondType,
+    DataType, Date32Type, Decimal128Type, Float32Type, Float64Type, Int16Type, Int32Type, Int64Type,
+    Time64MicrosecondType, TimeUnit, TimestampMicrosecondType,
 };
 use arrow::util::display::array_value_to_string;
 use firn_manifest::schema::ColumnType;
@@ -75,6 +76,7 @@ enum Part {
     Decimal(Decimal128Array),
     Date(Date32Array),
     Micros(TimestampMicrosecondArray),
+    Time(Time64MicrosecondArray),
     Text(StringArray),
     TextView(StringViewArray),
     Bytes(BinaryArray),
@@ -83,12 +85,55 @@ enum Part {
     UuidView(StringViewArray),
 }
 
+/// The longest entry of a secondary index that is accepted, encoded.
+pub const MAX_ENTRY_BYTES: usize = 3 * 1024;
+
+/// Encodes entries of a secondary index, row by row: column after column, 0x00 and the value as in a key, or 0x01 for
+/// NULL, so that NULLs come last.
+///
+/// # Errors
+/// As [`encode_keys`], but NULL is allowed; kind `TooLarge` for an entry beyond [`MAX_ENTRY_BYTES`].
+pub fn encode_entries(columns: &[ArrayRef], types: &[ColumnType]) -> Result<Vec<Vec<u8>>, SegmentError> {
+    let encoder = KeyEncoder::over(columns, types, true)?;
+    (0..encoder.rows)
+        .map(|row| {
+            let mut out = Vec::with_capacity(24);
+            for (part, column) in encoder.parts.iter().zip(columns) {
+                out.push(u8::from(column.is_null(row)));
+                if !column.is_null(row) {
+                    part.append(row, &mut out)?;
+                }
+            }
+            match out.len() {
+                0..=MAX_ENTRY_BYTES => Ok(out),
+                long => {
+                    let what = format!("an index entry takes {long} bytes, the most is {MAX_ENTRY_BYTES}");
+                    Err(SegmentError::too_large("index", what))
+                }
+            }
+        })
+        .collect()
+}
+
+/// The bytes with which the key of every BYTEA that begins with `bytes` begins; for bounds of ranges of keys.
+#[must_use]
+pub fn bytea_prefix(bytes: &[u8]) -> Key {
+    let mut out = Vec::with_capacity(bytes.len() + 2);
+    escape(bytes, &mut out);
+    out.truncate(out.len() - 2);
+    out.into()
+}
+
 impl KeyEncoder {
     /// An encoder over `columns` (shared, not copied).
     ///
     /// # Errors
     /// As [`encode_keys`], except for lengths and UUID texts, which are found row by row.
     pub fn new(columns: &[ArrayRef], types: &[ColumnType]) -> Result<Self, SegmentError> {
+        Self::over(columns, types, false)
+    }
+
+    fn over(columns: &[ArrayRef], types: &[ColumnType], nulls: bool) -> Result<Self, SegmentError> {
         if columns.is_empty() || columns.len() != types.len() {
             return Err(SegmentError::input(
                 WHERE,
@@ -104,7 +149,7 @@ impl KeyEncoder {
                     format!("column {} has {} rows, not {rows}", i + 1, column.len()),
                 ));
             }
-            if column.null_count() > 0 {
+            if !nulls && column.null_count() > 0 {
                 return Err(SegmentError::input(WHERE, format!("column {} of the key is NULL", i + 1)));
             }
             parts.push(Part::of(column, *ty).ok_or_else(|| {
@@ -176,6 +221,8 @@ impl Part {
             ColumnType::Bytea => Self::BytesView(column.as_binary_view_opt()?.clone()),
             ColumnType::Uuid if is_text => Self::Uuid(column.as_string_opt()?.clone()),
             ColumnType::Uuid => Self::UuidView(column.as_string_view_opt()?.clone()),
+            ColumnType::Time => Self::Time(column.as_primitive_opt::<Time64MicrosecondType>()?.clone()),
+            ColumnType::Interval | ColumnType::Json | ColumnType::Jsonb | ColumnType::Array { .. } => return None,
         })
     }
 
@@ -187,6 +234,7 @@ impl Part {
             Self::I64(a) => out.extend_from_slice(&(a.value(row) ^ i64::MIN).to_be_bytes()),
             Self::Date(a) => out.extend_from_slice(&(a.value(row) ^ i32::MIN).to_be_bytes()),
             Self::Micros(a) => out.extend_from_slice(&(a.value(row) ^ i64::MIN).to_be_bytes()),
+            Self::Time(a) => out.extend_from_slice(&(a.value(row) ^ i64::MIN).to_be_bytes()),
             Self::Decimal(a) => out.extend_from_slice(&(a.value(row) ^ i128::MIN).to_be_bytes()),
             Self::F32(a) => out.extend_from_slice(&order_f32(a.value(row)).to_be_bytes()),
             Self::F64(a) => out.extend_from_slice(&order_f64(a.value(row)).to_be_bytes()),
@@ -275,6 +323,10 @@ fn decode_value(r: &mut Reader<'_>, ty: ColumnType) -> Result<ArrayRef, String> 
         }
         ColumnType::Uuid => {
             Arc::new(StringArray::from(vec![uuid::Uuid::from_bytes(r.array(what)?).hyphenated().to_string()]))
+        }
+        ColumnType::Time => Arc::new(Time64MicrosecondArray::from(vec![i64::from_be_bytes(r.array(what)?) ^ i64::MIN])),
+        ColumnType::Interval | ColumnType::Json | ColumnType::Jsonb | ColumnType::Array { .. } => {
+            return Err(format!("{ty:?} cannot be a key"));
         }
     })
 }

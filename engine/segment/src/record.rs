@@ -272,8 +272,13 @@ impl TableChange {
         counted("deletes", deletes.len(), meta.deletes)?;
         let inserts = match meta.inserts {
             Some(said) => {
-                let batch = batch_from_ipc(sections.next()?)?;
+                let section = sections.next()?;
+                let batch = batch_from_ipc(section)?;
                 counted("inserts", batch.num_rows(), said)?;
+                // every row has a key, so a row takes a bit at least
+                if batch.num_rows() / 8 > section.len() {
+                    return Err(bad(format!("table {} has {said} inserts in {} bytes", meta.table, section.len())));
+                }
                 Some(batch)
             }
             None => None,

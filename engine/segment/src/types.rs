@@ -1,13 +1,23 @@
 //! Arrow types of columns: how they are stored, and how SQL sees them.
 //!
 //! Promises: a column is named by its number in stored bytes, so no name a user chose stands there.
-//! Never: a cast here changes a value; only the layout of text and bytes differs between the two forms.
+//! SQL tells the kinds of text apart by their Arrow type, which every operator passes on: TEXT is `Utf8View`, JSON
+//! `LargeUtf8`, JSONB `LargeBinary`; they are all stored as `Utf8`. An INTERVAL is stored in [`INTERVAL_BYTES`] bytes,
+//! since Parquet has no interval: months (i32), days (i32), microseconds (i64), each big-endian.
+//! Never: a cast here changes a value; only the layout differs between the two forms.
 
 use std::sync::Arc;
 
-use arrow::array::{ArrayRef, RecordBatch, RecordBatchOptions};
-use arrow::compute::cast;
-use arrow::datatypes::{DataType, Field, Schema, SchemaRef, TimeUnit};
+use arrow::array::{
+    Array, ArrayRef, AsArray, FixedSizeBinaryBuilder, IntervalMonthDayNanoArray, ListArray, RecordBatch,
+    RecordBatchOptions,
+};
+use arrow::compute::{CastOptions, cast, cast_with_options};
+use arrow::datatypes::{
+    DataType, Field, FieldRef, IntervalMonthDayNano, IntervalMonthDayNanoType, IntervalUnit, Schema, SchemaRef,
+    TimeUnit,
+};
+use arrow::error::ArrowError;
 use firn_manifest::ids::ColumnId;
 use firn_manifest::schema::{ColumnType, TableSchema};
 
@@ -19,6 +29,12 @@ pub const BEGIN: &str = "_begin";
 pub const END: &str = "_end";
 /// The column that holds how a row version came to be ([`crate::RowOp`]), `UInt8`.
 pub const OP: &str = "_op";
+
+/// The bytes of a stored INTERVAL.
+pub const INTERVAL_BYTES: i32 = 16;
+
+/// An INTERVAL in SQL; its nanoseconds are whole microseconds.
+pub const SQL_INTERVAL: DataType = DataType::Interval(IntervalUnit::MonthDayNano);
 
 /// The type of a column's values in the WAL, the memtable and files.
 #[must_use]
@@ -33,18 +49,33 @@ pub fn storage_type(ty: ColumnType) -> DataType {
         ColumnType::Decimal { precision, scale } => {
             DataType::Decimal128(precision, i8::try_from(scale).unwrap_or(i8::MAX))
         }
-        ColumnType::Text | ColumnType::Varchar { .. } | ColumnType::Uuid => DataType::Utf8,
+        ColumnType::Text | ColumnType::Varchar { .. } | ColumnType::Uuid | ColumnType::Json | ColumnType::Jsonb => {
+            DataType::Utf8
+        }
         ColumnType::Bytea => DataType::Binary,
         ColumnType::Date => DataType::Date32,
         ColumnType::Timestamp => DataType::Timestamp(TimeUnit::Microsecond, None),
         ColumnType::Timestamptz => DataType::Timestamp(TimeUnit::Microsecond, Some("UTC".into())),
+        ColumnType::Time => DataType::Time64(TimeUnit::Microsecond),
+        ColumnType::Interval => DataType::FixedSizeBinary(INTERVAL_BYTES),
+        ColumnType::Array { of } => DataType::List(item(storage_type(of.into()))),
     }
 }
 
 /// The type of a column's values in SQL: the stored one, text and bytes as views.
 #[must_use]
 pub fn sql_type(ty: ColumnType) -> DataType {
-    view_of(&storage_type(ty))
+    match ty {
+        ColumnType::Json => DataType::LargeUtf8,
+        ColumnType::Jsonb => DataType::LargeBinary,
+        ColumnType::Interval => SQL_INTERVAL,
+        ColumnType::Array { of } => DataType::List(item(sql_type(of.into()))),
+        plain => view_of(&storage_type(plain)),
+    }
+}
+
+fn item(ty: DataType) -> FieldRef {
+    Arc::new(Field::new_list_field(ty, true))
 }
 
 /// The view type of text and bytes; any other type is itself.
@@ -52,15 +83,18 @@ pub(crate) fn view_of(ty: &DataType) -> DataType {
     match ty {
         DataType::Utf8 | DataType::LargeUtf8 => DataType::Utf8View,
         DataType::Binary | DataType::LargeBinary => DataType::BinaryView,
+        DataType::List(of) => DataType::List(Arc::new(of.as_ref().clone().with_data_type(view_of(of.data_type())))),
         other => other.clone(),
     }
 }
 
-/// The stored type of text and bytes; any other type is itself.
+/// The stored type of what SQL holds.
 fn stored_of(ty: &DataType) -> DataType {
     match ty {
-        DataType::Utf8View | DataType::LargeUtf8 => DataType::Utf8,
-        DataType::BinaryView | DataType::LargeBinary => DataType::Binary,
+        DataType::Utf8View | DataType::LargeUtf8 | DataType::LargeBinary => DataType::Utf8,
+        DataType::BinaryView => DataType::Binary,
+        DataType::Interval(_) => DataType::FixedSizeBinary(INTERVAL_BYTES),
+        DataType::List(of) => DataType::List(item(stored_of(of.data_type()))),
         other => other.clone(),
     }
 }
@@ -91,12 +125,20 @@ pub fn storage_schema(schema: &TableSchema) -> SchemaRef {
     Arc::new(Schema::new(fields))
 }
 
-/// The array with text and bytes compacted into their stored layout; any other array is returned as it is.
+/// The array in its stored layout.
 ///
 /// # Errors
 /// [`SegmentError`] of kind `TooLarge` if the text is beyond 2 GiB.
 pub fn to_storage(array: &ArrayRef) -> Result<ArrayRef, SegmentError> {
     convert(array, stored_of)
+}
+
+/// Stored values of a column as SQL holds them.
+///
+/// # Errors
+/// [`SegmentError`] of kind `TooLarge` if the cast refuses the array.
+pub fn column_to_sql(array: &ArrayRef, ty: ColumnType) -> Result<ArrayRef, SegmentError> {
+    recast(array, &sql_type(ty))
 }
 
 /// The array with text and bytes as views; any other array is returned as it is.
@@ -124,11 +166,68 @@ pub fn batch_to_sql(batch: &RecordBatch) -> Result<RecordBatch, SegmentError> {
 }
 
 fn convert(array: &ArrayRef, to: fn(&DataType) -> DataType) -> Result<ArrayRef, SegmentError> {
-    let target = to(array.data_type());
-    if *array.data_type() == target {
+    recast(array, &to(array.data_type()))
+}
+
+/// The array in another layout of the same values.
+fn recast(array: &ArrayRef, target: &DataType) -> Result<ArrayRef, SegmentError> {
+    if array.data_type() == target {
         return Ok(Arc::clone(array));
     }
-    cast(array, &target).map_err(|e| SegmentError::too_large("batch", e))
+    match (array.data_type(), target) {
+        (DataType::FixedSizeBinary(INTERVAL_BYTES), DataType::Interval(IntervalUnit::MonthDayNano)) => {
+            Ok(Arc::new(read_intervals(array)?))
+        }
+        (DataType::Interval(IntervalUnit::MonthDayNano), DataType::FixedSizeBinary(INTERVAL_BYTES)) => {
+            write_intervals(array)
+        }
+        (DataType::List(_), DataType::List(of)) => {
+            let lists = array.as_list::<i32>();
+            let values = recast(lists.values(), of.data_type())?;
+            let list = ListArray::try_new(Arc::clone(of), lists.offsets().clone(), values, lists.nulls().cloned());
+            Ok(Arc::new(list.map_err(|e| SegmentError::input("batch", e))?))
+        }
+        _ => cast(array, target).map_err(|e| SegmentError::too_large("batch", e)),
+    }
+}
+
+fn write_intervals(array: &ArrayRef) -> Result<ArrayRef, SegmentError> {
+    let intervals = array.as_primitive::<IntervalMonthDayNanoType>();
+    let mut out = FixedSizeBinaryBuilder::with_capacity(intervals.len(), INTERVAL_BYTES);
+    for value in intervals {
+        let Some(value) = value else {
+            out.append_null();
+            continue;
+        };
+        let mut bytes = [0u8; INTERVAL_BYTES as usize];
+        bytes[..4].copy_from_slice(&value.months.to_be_bytes());
+        bytes[4..8].copy_from_slice(&value.days.to_be_bytes());
+        bytes[8..].copy_from_slice(&(value.nanoseconds / 1_000).to_be_bytes());
+        out.append_value(bytes).map_err(|e| SegmentError::input("batch", e))?;
+    }
+    Ok(Arc::new(out.finish()))
+}
+
+fn read_intervals(array: &ArrayRef) -> Result<IntervalMonthDayNanoArray, SegmentError> {
+    let stored = array.as_fixed_size_binary();
+    let mut out = Vec::with_capacity(stored.len());
+    for bytes in stored {
+        let Some(bytes) = bytes else {
+            out.push(None);
+            continue;
+        };
+        let ([months, days], micros) = (fields(bytes), bytes[8..].first_chunk().map(|b| i64::from_be_bytes(*b)));
+        let nanoseconds = micros
+            .and_then(|m| m.checked_mul(1_000))
+            .ok_or_else(|| SegmentError::integrity("batch", "an interval is beyond what one can be"))?;
+        out.push(Some(IntervalMonthDayNano { months, days, nanoseconds }));
+    }
+    Ok(IntervalMonthDayNanoArray::from(out))
+}
+
+fn fields(bytes: &[u8]) -> [i32; 2] {
+    let at = |from: usize| bytes[from..].first_chunk().map_or(0, |b| i32::from_be_bytes(*b));
+    [at(0), at(4)]
 }
 
 fn convert_batch(batch: &RecordBatch, to: fn(&DataType) -> DataType) -> Result<RecordBatch, SegmentError> {
@@ -144,11 +243,27 @@ fn convert_batch(batch: &RecordBatch, to: fn(&DataType) -> DataType) -> Result<R
         .map_err(|e| SegmentError::input("batch", e))
 }
 
+/// Values as a column of a wider type, or of the type it had before, holds them. A value that does not fit becomes NULL:
+/// it is of a row that the older version of the table does not see.
+///
+/// # Errors
+/// When the types have nothing to do with each other.
+pub fn read_as(array: &ArrayRef, ty: &DataType) -> Result<ArrayRef, ArrowError> {
+    if array.data_type() == ty {
+        return Ok(array.clone());
+    }
+    if stored_of(array.data_type()) == stored_of(ty) {
+        return recast(array, ty).map_err(|e| ArrowError::CastError(e.to_string()));
+    }
+    cast_with_options(array, ty, &CastOptions { safe: true, ..CastOptions::default() })
+}
+
 #[cfg(test)]
 #[allow(clippy::unwrap_used, clippy::expect_used)]
 mod tests {
     use super::*;
-    use arrow::array::{Array as _, StringArray};
+    use arrow::array::StringArray;
+    use firn_manifest::schema::Element;
 
     #[test]
     fn text_goes_to_views_and_back() {
@@ -157,6 +272,23 @@ mod tests {
         let sql = to_sql(&stored).unwrap();
         assert_eq!(sql.data_type(), &DataType::Utf8View);
         assert_eq!(&to_storage(&sql).unwrap(), &stored);
+    }
+
+    #[test]
+    fn intervals_and_lists_are_stored_and_read() {
+        let one = IntervalMonthDayNano { months: -1, days: 2, nanoseconds: -3_000 };
+        let sql: ArrayRef = Arc::new(IntervalMonthDayNanoArray::from(vec![Some(one), None]));
+        let stored = to_storage(&sql).unwrap();
+        assert_eq!(stored.data_type(), &storage_type(ColumnType::Interval));
+        assert_eq!(hex::encode(stored.as_fixed_size_binary().value(0)), "ffffffff00000002fffffffffffffffd");
+        assert_eq!(&column_to_sql(&stored, ColumnType::Interval).unwrap(), &sql);
+        for of in [Element::Text, Element::Interval, Element::Jsonb, Element::Bytea] {
+            let ty = ColumnType::Array { of };
+            let empty = arrow::array::new_null_array(&sql_type(ty), 3);
+            let stored = to_storage(&empty).unwrap();
+            assert_eq!(stored.data_type(), &storage_type(ty));
+            assert_eq!(&column_to_sql(&stored, ty).unwrap(), &empty);
+        }
     }
 
     #[test]

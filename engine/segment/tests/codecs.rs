@@ -30,21 +30,9 @@ fn batch() -> RecordBatch {
 }
 
 fn table() -> TableSchema {
-    TableSchema {
-        id: TableId(16),
-        name: "secret_table".to_owned(),
-        columns: vec![Column {
-            id: ColumnId(1),
-            name: "secret_column".to_owned(),
-            ty: ColumnType::Decimal { precision: 12, scale: 2 },
-            nullable: false,
-            default: Some("0.00".to_owned()),
-            initial: None,
-            hidden: false,
-        }],
-        key: vec![ColumnId(1)],
-        next_column: ColumnId(2),
-    }
+    let column = Column::new(ColumnId(1), "secret_column", ColumnType::Decimal { precision: 12, scale: 2 });
+    let column = Column { default: Some("0.00".to_owned()), ..column.not_null() };
+    TableSchema::new(TableId(16), "secret_table", vec![column], vec![ColumnId(1)])
 }
 
 fn record() -> CommitRecord {

@@ -10,7 +10,7 @@ use arrow::array::{
 };
 use firn_manifest::schema::ColumnType;
 use firn_segment::SegmentErrorKind;
-use firn_segment::key::{MAX_KEY_BYTES, decode_key, describe_key, encode_keys};
+use firn_segment::key::{MAX_KEY_BYTES, decode_key, describe_key, encode_entries, encode_keys};
 use firn_segment::types::to_sql;
 use proptest::prelude::*;
 
@@ -157,4 +157,15 @@ fn what_is_no_key_is_refused() {
     let scale = Arc::new(Decimal128Array::from(vec![1]).with_precision_and_scale(38, 2).unwrap());
     assert_eq!(kind(&[scale], &[DECIMAL]), SegmentErrorKind::Input);
     assert_eq!(kind(&[text(&"x".repeat(MAX_KEY_BYTES))], &[ColumnType::Text]), SegmentErrorKind::TooLarge);
+}
+
+#[test]
+fn index_entries_are_pinned_and_order_null_last() {
+    let ints: ArrayRef = Arc::new(Int32Array::from(vec![Some(-1), Some(1), None]));
+    let texts: ArrayRef = Arc::new(StringArray::from(vec![Some("a\0b"), None, Some("")]));
+    let entries = encode_entries(&[ints, texts], &[ColumnType::Integer, ColumnType::Text]).unwrap();
+    assert_eq!(hex::encode(&entries[0]), "007fffffff006100ff620000");
+    assert_eq!(hex::encode(&entries[1]), "008000000101");
+    assert_eq!(hex::encode(&entries[2]), "01000000");
+    assert!(entries.is_sorted());
 }

@@ -3,10 +3,11 @@
 //! Promises: records are applied in the order of their positions, each whole.
 //! Never: applying fails half way; what can fail is resolved before the first change.
 
-use std::collections::{HashMap, VecDeque};
+use std::collections::{BTreeMap, HashMap, VecDeque};
 use std::sync::Arc;
 
 use arrow::array::{Array, Int64Array, RecordBatch};
+use firn_manifest::canary;
 use firn_manifest::chain::Head;
 use firn_manifest::crypto::KeyRing;
 use firn_manifest::ids::{Position, TableId};
@@ -18,8 +19,10 @@ use firn_segment::types::column_field_name;
 use super::Committed;
 use crate::error::{Error, Result};
 use crate::state::catalog::Catalog;
+use crate::state::counters::Counters;
 use crate::state::files::SstFile;
 use crate::state::memtable::MemLoc;
+use crate::state::pages::Pages;
 use crate::state::snapshot::{TableData, View};
 
 /// Commits kept for the validation of running transactions.
@@ -88,8 +91,11 @@ pub(crate) struct State {
     pub(crate) head: Head,
     pub(crate) keys: Arc<KeyRing>,
     pub(crate) catalog: Arc<Catalog>,
-    pub(crate) tables: Arc<HashMap<TableId, TableData>>,
-    pub(crate) next_row_id: HashMap<TableId, u64>,
+    pub(crate) tables: Arc<BTreeMap<TableId, TableData>>,
+    pub(crate) pages: Arc<Pages>,
+    pub(crate) next_row_id: BTreeMap<TableId, u64>,
+    /// row ids and identity numbers that statements draw before they commit
+    pub(crate) counters: Arc<Counters>,
     /// the newest position applied, durable or not
     pub(crate) newest: Position,
     /// its commit time
@@ -109,8 +115,8 @@ impl State {
     /// # Errors
     /// An integrity error when the manifest names something that cannot be.
     pub(crate) fn of_manifest(head: Head, keys: Arc<KeyRing>) -> Result<Self> {
-        let catalog = Catalog::from_manifest(&head.sealed.catalog, head.sealed.next_table);
-        let mut files: HashMap<TableId, Vec<Arc<SstFile>>> = HashMap::new();
+        let catalog = Catalog::from_manifest(&head.sealed);
+        let mut files: BTreeMap<TableId, Vec<Arc<SstFile>>> = BTreeMap::new();
         for entry in &head.sealed.files {
             files.entry(entry.table).or_default().push(Arc::new(SstFile::new(entry.clone())?));
         }
@@ -118,14 +124,26 @@ impl State {
             .into_iter()
             .map(|(table, files)| (table, TableData { mem: Arc::default(), files: Arc::new(files) }))
             .collect();
-        let next_row_id = head.sealed.counters.iter().map(|c| (c.table, c.next_row_id)).collect();
+        let stored = if canary!(RowIdsReused) { &[][..] } else { &head.sealed.counters };
+        let next_row_id = stored.iter().map(|c| (c.table, c.next_row_id)).collect();
         let wal = head.envelope.wal;
+        let counters = Counters::default();
+        for table in stored {
+            if let Some(row_id) = catalog.any_version(table.table).and_then(|t| t.row_id()) {
+                counters.set((table.table, row_id.id), i64::try_from(table.next_row_id).unwrap_or(i64::MAX));
+            }
+            for identity in &table.identity {
+                counters.set((table.table, identity.column), identity.next);
+            }
+        }
         Ok(Self {
             head,
             keys,
             catalog: Arc::new(catalog),
             tables: Arc::new(tables),
+            pages: Arc::default(),
             next_row_id,
+            counters: Arc::new(counters),
             newest: wal.position,
             newest_time: wal.commit_time,
             requests: HashMap::new(),
@@ -144,6 +162,8 @@ impl State {
             catalog: self.catalog.clone(),
             tables: self.tables.clone(),
             keys: self.keys.clone(),
+            counters: self.counters.clone(),
+            pages: self.pages.clone(),
         }
     }
 
@@ -152,9 +172,13 @@ impl State {
         self.tables.values().map(|t| t.mem.bytes()).sum()
     }
 
-    /// A table's rows, made when it has none yet.
-    pub(crate) fn table_mut(&mut self, id: TableId) -> &mut TableData {
-        Arc::make_mut(&mut self.tables).entry(id).or_default()
+    /// A table's rows, made when it has none yet. They are changed through what is shared, so that the map of tables is
+    /// copied only when a table is new to it.
+    pub(crate) fn rows_of(&mut self, id: TableId) -> TableData {
+        match self.tables.get(&id) {
+            Some(data) => data.clone(),
+            None => Arc::make_mut(&mut self.tables).entry(id).or_default().clone(),
+        }
     }
 
     /// Applies one record.
@@ -178,8 +202,9 @@ impl State {
         }
         let mut recent = RecentCommit { position, changes_catalog: !record.catalog.is_empty(), tables: Vec::new() };
         for change in record.tables {
-            let hidden = self.catalog.any_version(change.table).and_then(|s| s.row_id().map(|c| c.id));
-            let data = self.table_mut(change.table);
+            let schema = self.catalog.any_version(change.table).cloned();
+            let hidden = schema.as_ref().and_then(|s| s.row_id().map(|c| c.id));
+            let data = self.rows_of(change.table);
             for target in &change.ends {
                 match target {
                     Target::Mem(loc) => data.mem.end_row(*loc, position),
@@ -193,6 +218,9 @@ impl State {
             let mut inserted = None;
             if let Some((batch, operations, keys)) = change.inserts {
                 inserted = Some(batch.clone());
+                if let Some(schema) = &schema {
+                    self.counters.pass_rows(schema, &batch);
+                }
                 let highest = hidden.and_then(|id| highest_row_id(&batch, &column_field_name(id)));
                 data.mem.append(position, batch, operations, keys);
                 if let Some(highest) = highest {

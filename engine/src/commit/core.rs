@@ -7,17 +7,20 @@
 use std::fmt;
 use std::sync::atomic::AtomicBool;
 use std::sync::{Arc, OnceLock};
+use std::time::Duration;
 
+use firn_manifest::canary;
 use firn_manifest::crypto::KeyRing;
 use firn_manifest::ids::{Epoch, Position};
 use firn_manifest::store::{Cause, Store};
 use firn_segment::wal;
 use parking_lot::RwLock;
-use tokio::sync::{Mutex, OnceCell, mpsc, watch};
+use tokio::sync::{Mutex, OnceCell, mpsc};
 
 use super::apply::State;
+use super::durable::{Durable, Mark};
 use super::lane::Lane;
-use super::log::{Mark, Pending};
+use super::log::Pending;
 use super::requests::{CommitRow, RequestIndex, commit_rows};
 use crate::error::{Error, Result};
 use crate::state::Snapshot;
@@ -64,16 +67,45 @@ pub(crate) struct Writer {
 pub struct Core {
     pub(crate) store: Store,
     pub(crate) state: RwLock<State>,
-    pub(super) mark: watch::Sender<Mark>,
+    pub(super) mark: Durable,
     pub(super) writer: Option<Writer>,
     pub(super) follower: Mutex<Follower>,
     pub(crate) policy: FlushPolicy,
     pub(super) poison: OnceLock<Error>,
     pub(crate) requests: OnceCell<RequestIndex>,
     pub(crate) flushing: AtomicBool,
+    /// held by the flush at work
+    pub(crate) flush_lock: Mutex<()>,
     /// a follower stopped half way through a segment: it starts again from the newest manifest
     pub(super) torn: AtomicBool,
+    /// when a follower's head was last known to be the newest
+    pub(super) current_at: parking_lot::Mutex<Moment>,
 }
+
+/// A moment by both clocks: one stands still while the machine sleeps, the other may be set.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Moment {
+    monotonic: Duration,
+    wall_us: i64,
+}
+
+impl Moment {
+    pub(crate) fn now(store: &Store) -> Self {
+        let world = store.world();
+        Self { monotonic: world.monotonic(), wall_us: world.now_micros() }
+    }
+
+    /// How long ago it was, by the clock that says the longer.
+    fn age(&self, store: &Store) -> Duration {
+        let now = Self::now(store);
+        let wall = Duration::from_micros(u64::try_from(now.wall_us.saturating_sub(self.wall_us)).unwrap_or(0));
+        now.monotonic.saturating_sub(self.monotonic).max(wall)
+    }
+}
+
+/// For so long after a follower's head was the newest, a free slot behind it proves that it still is. Afterwards the
+/// segment may have been written, covered by files and collected; a day is the shortest grace of a collector.
+const SLOT_TRUSTED: Duration = Duration::from_secs(12 * 3600);
 
 impl fmt::Debug for Core {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -109,7 +141,7 @@ impl Core {
 
     /// The durable head of the log as this process knows it.
     pub(crate) fn durable(&self) -> Mark {
-        *self.mark.borrow()
+        self.mark.get()
     }
 
     /// Why it answers nothing any more.
@@ -117,10 +149,20 @@ impl Core {
         self.poison.get().cloned()
     }
 
+    /// Whether a slot that was found free just now has been free since the head was the newest.
+    pub(crate) fn trusts_free_slot(&self) -> bool {
+        self.current_at.lock().age(&self.store) < SLOT_TRUSTED || canary!(FollowerTrustsOldSlot)
+    }
+
+    /// The head was the newest at some time after `begun`.
+    pub(crate) fn was_current(&self, begun: Moment) {
+        *self.current_at.lock() = begun;
+    }
+
     pub(crate) fn poison(&self, error: Error) {
         let _ = self.poison.set(error);
         // wakes those who wait for durability
-        self.mark.send_modify(|_| {});
+        self.mark.wake();
     }
 
     pub(crate) fn alive(&self) -> Result<()> {
@@ -135,7 +177,9 @@ impl Core {
         self.alive()?;
         if consistency == Consistency::Strong {
             if self.is_writer() {
-                self.probe_as_writer(store).await?;
+                if !canary!(StaleHeadServed) {
+                    self.probe_as_writer(store).await?;
+                }
             } else {
                 self.follow(store).await?;
             }
@@ -164,7 +208,7 @@ impl Core {
             let name = wal::segment_key(seq);
             let Some(bytes) = store.get_optional(&name).await? else { return Ok(()) };
             let segment = wal::inspect(&name, bytes)?;
-            if segment.header.epoch > self.epoch() {
+            if segment.header.epoch > self.epoch() && !canary!(EpochNotCompared) {
                 let error = Error::fenced(segment.header.epoch);
                 self.poison(error.clone());
                 return Err(error);
@@ -179,21 +223,19 @@ impl Core {
             let mut state = self.state.write();
             state.show_commits(&mark, rows)?;
         }
-        self.mark.send_replace(mark);
+        self.mark.set(mark);
         Ok(())
     }
 
     /// Waits until `position` is durable.
     pub(crate) async fn wait_durable(&self, position: Position) -> Result<()> {
-        let mut mark = self.mark.subscribe();
         loop {
-            if mark.borrow_and_update().position >= position {
+            let changed = self.mark.changed();
+            if self.durable().position >= position {
                 return Ok(());
             }
             self.alive()?;
-            if mark.changed().await.is_err() {
-                return Err(Error::internal("the namespace was closed while a commit was on its way"));
-            }
+            changed.await;
         }
     }
 
@@ -228,7 +270,7 @@ impl State {
         let (batch, operations, keys) = commit_rows(mark, rows)?;
         let begin = first.position;
         // one chunk begins at one position; a segment of several commits is cut so that each begins at its own
-        let data = self.table_mut(firn_manifest::ids::TableId::COMMITS);
+        let data = self.rows_of(firn_manifest::ids::TableId::COMMITS);
         if rows.len() == 1 {
             data.mem.append(begin, batch, operations, keys);
             return Ok(());

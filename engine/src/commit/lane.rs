@@ -7,6 +7,7 @@ use std::future::Future;
 use std::sync::Arc;
 
 use arrow::array::{Array, ArrayRef, Int64Array, RecordBatch};
+use firn_manifest::canary;
 use firn_manifest::ids::Position;
 use firn_manifest::store::{Cause, Store};
 use firn_segment::key::Key;
@@ -35,6 +36,32 @@ pub(crate) struct Lane {
     pub(crate) in_flight: Vec<(Position, usize)>,
 }
 
+/// A statement that has its place among the commits and is not acknowledged yet.
+#[derive(Debug)]
+pub struct Passed {
+    proof: Proof,
+    committed: Committed,
+}
+
+/// What makes it known.
+#[derive(Debug)]
+enum Proof {
+    /// its own segment's PUT
+    Put(oneshot::Receiver<Result<()>>),
+    /// an earlier commit of the same request id being durable
+    Durable,
+    /// it changes nothing: what it read being durable, and this writer not replaced
+    Read(Store),
+}
+
+impl Passed {
+    /// The commit it will be.
+    #[must_use]
+    pub fn committed(&self) -> &Committed {
+        &self.committed
+    }
+}
+
 /// The lane waits for the log when more than this is in flight.
 const IN_FLIGHT_BYTES: usize = 64 << 20;
 
@@ -48,50 +75,72 @@ impl Core {
         F: FnOnce(Snapshot) -> Fut + Send,
         Fut: Future<Output = Result<WriteSet>> + Send,
     {
+        let passed = self.pass_lane(request, prepare).await?;
+        self.acknowledged(passed).await
+    }
+
+    /// The first half of [`Core::write`]: comes back when the commit has its place, before it is durable. Statements that
+    /// pass later stand on it; nobody is told of it before [`Core::acknowledged`].
+    ///
+    /// # Errors
+    /// What `prepare` returns (nothing was changed then); `Fenced`.
+    pub async fn pass_lane<F, Fut>(self: &Arc<Self>, request: WriteRequest, prepare: F) -> Result<Passed>
+    where
+        F: FnOnce(Snapshot) -> Fut + Send,
+        Fut: Future<Output = Result<WriteSet>> + Send,
+    {
         self.alive()?;
         let writer = self.as_writer()?;
-        if self.memory() > self.policy.bytes.saturating_mul(2) {
-            self.flush().await?;
-        }
+        self.make_memory_room().await?;
         let mut lane = writer.lane.lock().await;
         self.alive()?;
         self.make_room(&mut lane).await?;
         if let Some(id) = &request.request_id
             && let Some(first) = self.seen(&request.store, id).await?
         {
-            drop(lane);
-            self.wait_durable(first.position).await?;
-            return Ok(first);
+            return Ok(Passed { proof: Proof::Durable, committed: first });
         }
         let snapshot = self.newest_snapshot(&request.store);
         let set = prepare(snapshot.clone()).await?;
         self.alive()?;
         if set.is_empty() && request.request_id.is_none() {
-            // it read the newest state, so its answer waits for that to be durable
-            drop(lane);
-            if self.durable().position < snapshot.position() {
-                self.wait_durable(snapshot.position()).await?;
-            } else {
-                // no PUT of ours proves that nobody replaced us: the log is asked
-                self.probe_as_writer(&request.store).await?;
-            }
-            return Ok(Committed {
+            let committed = Committed {
                 position: snapshot.position(),
                 commit_time: snapshot.commit_time(),
                 answers: set.answers,
                 replayed: false,
-            });
+            };
+            return Ok(Passed { proof: Proof::Read(request.store), committed });
         }
         let (ack, done) = oneshot::channel();
         let committed = self.pass(writer, &mut lane, &snapshot, request, set, ack)?;
-        drop(lane);
-        match done.await {
-            Ok(outcome) => outcome.map(|()| committed),
-            Err(_) => Err(self.poisoned().unwrap_or_else(log::ended)),
-        }
+        Ok(Passed { proof: Proof::Put(done), committed })
     }
 
-    /// Numbers the write set, applies it and hands it to the log. Nothing in here waits, so it happens as a whole.
+    /// Comes back when what passed is durable.
+    ///
+    /// # Errors
+    /// `Fenced`; a store error when the outcome is unknown.
+    pub async fn acknowledged(&self, passed: Passed) -> Result<Committed> {
+        let Passed { proof, committed } = passed;
+        match proof {
+            Proof::Durable => self.wait_durable(committed.position).await?,
+            Proof::Put(done) => match done.await {
+                Ok(outcome) => outcome?,
+                Err(_) => return Err(self.poisoned().unwrap_or_else(log::ended)),
+            },
+            // it read the newest state, so its answer waits for that to be durable
+            Proof::Read(_) if self.durable().position < committed.position => {
+                self.wait_durable(committed.position).await?;
+            }
+            // no PUT of ours proves that nobody replaced us: the log is asked
+            Proof::Read(store) => self.probe_as_writer(&store).await?,
+        }
+        Ok(committed)
+    }
+
+    /// Numbers the write set, applies it and hands it to the log. Nothing in here waits, so it happens as a whole. Who holds
+    /// the lane alone numbers commits, so the record is made beside readers, who are kept out only while it is applied.
     fn pass(
         &self,
         writer: &super::core::Writer,
@@ -101,9 +150,10 @@ impl Core {
         set: WriteSet,
         ack: oneshot::Sender<Result<()>>,
     ) -> Result<Committed> {
-        let mut state = self.state.write();
+        let state = self.state.read();
         let position = state.newest.next();
-        let commit_time = self.store.world().now_micros().max(state.newest_time + 1);
+        let now = self.store.world().now_micros();
+        let commit_time = if canary!(TimeNotMonotone) { now } else { now.max(state.newest_time + 1) };
         let mut changes = Vec::with_capacity(set.tables.len());
         let mut tables = Vec::with_capacity(set.tables.len());
         for write in merge(set.tables)? {
@@ -135,7 +185,9 @@ impl Core {
             .with_hint("write fewer rows in one statement or transaction"));
         }
         let row = CommitRow::of(&record, &state);
+        drop(state);
         let committed = Committed { position, commit_time, answers: record.answers.clone(), replayed: false };
+        let mut state = self.state.write();
         state.apply(Applied { position, commit_time, catalog: record.catalog, tables }, true)?;
         if let Some(id) = record.request_id {
             state.requests.insert(id, Committed { replayed: true, ..committed.clone() });
@@ -189,6 +241,9 @@ impl Core {
     async fn seen(&self, store: &Store, request_id: &str) -> Result<Option<Committed>> {
         if let Some(first) = self.state.read().requests.get(request_id) {
             return Ok(Some(first.clone()));
+        }
+        if canary!(RequestsForgotten) {
+            return Ok(None);
         }
         let snapshot = self.durable_snapshot(store);
         let index = self.requests.get_or_try_init(|| RequestIndex::load(&snapshot)).await?;

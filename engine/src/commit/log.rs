@@ -7,33 +7,20 @@
 use std::sync::Arc;
 
 use bytes::Bytes;
-use firn_manifest::ids::{ChainHash, Position, Seq};
+use firn_manifest::canary;
+use firn_manifest::ids::{ChainHash, Position};
 use firn_manifest::slot::{self, SlotOutcome};
 use firn_manifest::store::{Cause, Store};
 use firn_segment::wal::{self, SegmentHeader, SegmentKind};
 use tokio::sync::{mpsc, oneshot};
 
 use super::core::Core;
+use super::durable::Mark;
 use super::requests::CommitRow;
 use crate::error::{Error, ErrorKind, Result, sqlstate};
 
 /// A segment takes at most this many bytes of records (one larger record goes alone).
 const SEGMENT_BYTES: usize = 8 << 20;
-
-/// The durable head of the log.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct Mark {
-    /// the newest segment known to be stored
-    pub(crate) seq: Seq,
-    /// its hash
-    pub(crate) hash: ChainHash,
-    /// the epoch it carries
-    pub(crate) epoch: firn_manifest::ids::Epoch,
-    /// the newest durable position
-    pub(crate) position: Position,
-    /// its commit time
-    pub(crate) commit_time: i64,
-}
 
 /// A commit record on its way to the log.
 pub(crate) struct Pending {
@@ -86,6 +73,11 @@ pub(crate) async fn run(core: std::sync::Weak<Core>, mut queue: mpsc::UnboundedR
             size += next.frame.len();
             group.push(next);
         }
+        if canary!(AcknowledgeBeforePut) {
+            for pending in &mut group {
+                let _ = std::mem::replace(&mut pending.ack, oneshot::channel().0).send(Ok(()));
+            }
+        }
         let outcome = match core.poisoned() {
             Some(error) => Err(error),
             None => append(&core, &group).await,
@@ -98,7 +90,9 @@ pub(crate) async fn run(core: std::sync::Weak<Core>, mut queue: mpsc::UnboundedR
                 core.flush_if_due();
             }
             Err(error) => {
-                core.poison(error.clone());
+                if error.sqlstate != sqlstate::STATEMENT_COMPLETION_UNKNOWN || !canary!(NextWhileUnresolved) {
+                    core.poison(error.clone());
+                }
                 for pending in group {
                     let _ = pending.ack.send(Err(error.clone()));
                 }
@@ -113,7 +107,9 @@ async fn append(core: &Arc<Core>, group: &[Pending]) -> Result<()> {
     let seq = before.seq.next();
     let world = core.store().world();
     let mut nonce = [0u8; 16];
-    world.fill(&mut nonce);
+    if !canary!(NonceReused) {
+        world.fill(&mut nonce);
+    }
     let keys = core.keys();
     let header = SegmentHeader {
         namespace: keys.namespace(),
@@ -121,7 +117,7 @@ async fn append(core: &Arc<Core>, group: &[Pending]) -> Result<()> {
         epoch: core.epoch(),
         kind: SegmentKind::Data,
         nonce,
-        prev: before.hash,
+        prev: if canary!(PrevHashForgotten) { ChainHash::GENESIS } else { before.hash },
         first: first.position,
         last: last.position,
         key_id: keys.active().id(),
@@ -132,14 +128,14 @@ async fn append(core: &Arc<Core>, group: &[Pending]) -> Result<()> {
     let hash = ChainHash::of(&bytes);
     let name = wal::segment_key(seq);
     let store = first.store.for_cause(Cause::Commit);
-    match slot::put(&store, &name, bytes, slot::DEADLINE).await {
-        SlotOutcome::Committed => {
-            let mark =
-                Mark { seq, hash, epoch: header.epoch, position: last.position, commit_time: last.commit_time };
-            let rows: Vec<&CommitRow> = group.iter().map(|p| &p.row).collect();
-            core.durable_to(mark, &rows)?;
-            Ok(())
-        }
+    let mark = Mark { seq, hash, epoch: header.epoch, position: last.position, commit_time: last.commit_time };
+    let rows: Vec<&CommitRow> = group.iter().map(|p| &p.row).collect();
+    let outcome = slot::put(&store, &name, bytes, slot::DEADLINE).await;
+    if matches!(outcome, SlotOutcome::Unknown(_)) && canary!(NextWhileUnresolved) {
+        core.durable_to(mark, &rows)?;
+    }
+    match outcome {
+        SlotOutcome::Committed => core.durable_to(mark, &rows),
         SlotOutcome::Lost(winner) => Err(lost(core, &name, winner)),
         SlotOutcome::Unknown(source) => Err(Error::new(
             ErrorKind::Store,

@@ -6,6 +6,7 @@
 
 mod apply;
 mod core;
+mod durable;
 mod lane;
 mod log;
 mod open;
@@ -24,9 +25,11 @@ use firn_segment::record::{Answer, RowOp};
 
 pub(crate) use self::apply::{Applied, AppliedTable, State, Target};
 pub use self::core::{Consistency, Core, FlushPolicy};
-pub(crate) use self::log::Mark;
+pub(crate) use self::core::{Moment, Writer};
+pub(crate) use self::durable::Mark;
+pub use self::lane::Passed;
 pub(crate) use self::requests::{CommitRow, commit_rows};
-pub use self::transaction::{Read, Transaction};
+pub use self::transaction::{Read, Transaction, Written};
 use crate::state::Found;
 
 /// Who writes, and under which id.

@@ -21,7 +21,7 @@ use parking_lot::Mutex;
 
 use super::Committed;
 use super::apply::State;
-use super::log::Mark;
+use super::durable::Mark;
 use crate::error::{Error, Result};
 use crate::state::catalog::{Catalog, commits_schema};
 use crate::state::{ScanAt, ScanColumn, ScanRequest, Snapshot};
@@ -48,14 +48,22 @@ impl CommitRow {
 
     /// As [`Self::of`], with the catalog alone.
     pub(crate) fn of_catalog(record: &CommitRecord, catalog: &Catalog) -> Self {
+        let entries = |id: TableId| {
+            let made_here = |change: &firn_manifest::schema::CatalogChange| match change {
+                firn_manifest::schema::CatalogChange::Create { schema } => schema.id == id && schema.index_of.is_some(),
+                _ => false,
+            };
+            catalog.any_version(id).is_some_and(|s| s.index_of.is_some()) || record.catalog.iter().any(made_here)
+        };
         let mut ids: Vec<TableId> = record.changes.iter().map(|c| c.table).collect();
-        ids.extend(record.catalog.iter().map(|change| match change {
+        ids.extend(record.catalog.iter().filter_map(|change| match change {
             firn_manifest::schema::CatalogChange::Create { schema }
-            | firn_manifest::schema::CatalogChange::Alter { schema } => schema.id,
-            firn_manifest::schema::CatalogChange::Drop { id } => *id,
+            | firn_manifest::schema::CatalogChange::Alter { schema } => Some(schema.id),
+            firn_manifest::schema::CatalogChange::Drop { id } => Some(*id),
+            _ => None,
         }));
         let mut names: Vec<String> = Vec::new();
-        for id in ids {
+        for id in ids.into_iter().filter(|id| !entries(*id)) {
             let name = record
                 .catalog
                 .iter()
@@ -64,11 +72,11 @@ impl CommitRow {
                     | firn_manifest::schema::CatalogChange::Alter { schema }
                         if schema.id == id =>
                     {
-                        Some(schema.name.clone())
+                        Some(schema.qualified_name())
                     }
                     _ => None,
                 })
-                .or_else(|| catalog.any_version(id).map(|s| s.name.clone()));
+                .or_else(|| catalog.any_version(id).map(|s| s.qualified_name()));
             if let Some(name) = name
                 && !names.contains(&name)
             {
@@ -83,7 +91,7 @@ impl CommitRow {
             reason: record.reason.clone(),
             kind: record.kind.clone(),
             tables: names.join(","),
-            rows: record.changes.iter().map(rows_of).sum(),
+            rows: record.changes.iter().filter(|c| !entries(c.table)).map(rows_of).sum(),
             answers: record.answers.clone(),
         }
     }
@@ -146,6 +154,8 @@ fn scan_of(snapshot: &Snapshot, columns: &[u64], keys: Option<Vec<Key>>) -> Scan
         columns: columns.iter().map(|id| ScanColumn::Column(ColumnId(*id))).collect(),
         predicate: None,
         keys,
+        ranges: None,
+        index: None,
         partitions: 1,
         batch_size: 8192,
     }

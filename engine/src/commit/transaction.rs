@@ -28,6 +28,14 @@ pub struct Read {
     pub predicate: Option<Arc<dyn PhysicalExpr>>,
 }
 
+/// What a transaction had written at a savepoint.
+#[derive(Clone, Debug, Default)]
+pub struct Written {
+    /// nothing yet when there is none
+    overlay: Option<Arc<Overlay>>,
+    answers: usize,
+}
+
 /// A running transaction.
 #[derive(Debug)]
 pub struct Transaction {
@@ -86,6 +94,22 @@ impl Transaction {
         self.overlay = Arc::new(overlay);
         self.answers.extend(write.answers);
         Ok(())
+    }
+
+    /// What it wrote so far, to come back to.
+    #[must_use]
+    pub fn mark(&self) -> Written {
+        let overlay = (!self.is_read_only()).then(|| self.overlay.clone());
+        Written { overlay, answers: self.answers.len() }
+    }
+
+    /// Forgets what was written since that mark; what was read stays read.
+    pub fn back_to(&mut self, mark: &Written) {
+        self.overlay = match &mark.overlay {
+            Some(overlay) => overlay.clone(),
+            None => Arc::new(Overlay::new(self.base.view.catalog.clone())),
+        };
+        self.answers.truncate(mark.answers);
     }
 
     /// The answers of its statements so far.

@@ -6,13 +6,14 @@
 
 use std::collections::VecDeque;
 
+use firn_manifest::canary;
 use firn_manifest::ids::Position;
 use firn_manifest::store::Store;
 use firn_segment::record::Answer;
-use sqlparser::ast::{TransactionAccessMode, TransactionMode};
+use sqlparser::ast::{Ident, TransactionAccessMode, TransactionMode};
 
 use super::{Call, Outcome, Session};
-use crate::commit::{Consistency, Read, Transaction, WriteRequest};
+use crate::commit::{Consistency, Read, Transaction, WriteRequest, Written};
 use crate::database::Database;
 use crate::error::{Error, Result, sqlstate};
 use crate::sql::catalog::Reads;
@@ -22,11 +23,11 @@ pub(super) enum Block {
     /// outside
     None,
     /// inside
-    Open(Open),
+    Open(Box<Open>),
     /// inside one that was committed before under the same request id: its answers come back
     Replay(Replay),
-    /// inside one that failed
-    Failed,
+    /// inside one that failed; with its savepoints, if it has any to come back to
+    Failed(Option<Box<Open>>),
 }
 
 /// A transaction under way.
@@ -38,6 +39,13 @@ pub(super) struct Open {
     log: Vec<Read>,
     pub(super) request_id: Option<String>,
     pub(super) read_only: bool,
+    pub(super) savepoints: Vec<Savepoint>,
+}
+
+/// A point inside a transaction that it can come back to.
+pub(super) struct Savepoint {
+    pub(super) name: String,
+    pub(super) written: Written,
 }
 
 /// A transaction that is answered from its first run.
@@ -49,16 +57,24 @@ pub(super) struct Replay {
 impl Block {
     /// After an error.
     pub(super) fn fail(&mut self) {
-        if let Self::Open(_) = self {
-            *self = Self::Failed;
+        if let Self::Open(open) = self {
+            let open = std::mem::take(open);
+            *self = Self::Failed(Some(open).filter(|open| !open.savepoints.is_empty()));
         }
     }
 
     /// Refuses statements inside a failed transaction.
     pub(super) fn check(&self) -> Result<()> {
         match self {
-            Self::Failed => Err(Error::statement("25P02", "the transaction has failed: nothing is done until it ends")
-                .with_hint("say ROLLBACK, then begin again")),
+            Self::Failed(open) => {
+                let hint = if open.is_some() {
+                    "say ROLLBACK TO a savepoint, or ROLLBACK and begin again"
+                } else {
+                    "say ROLLBACK, then begin again"
+                };
+                let message = "the transaction has failed: nothing is done until it ends";
+                Err(Error::statement("25P02", message).with_hint(hint))
+            }
             _ => Ok(()),
         }
     }
@@ -108,6 +124,19 @@ impl Open {
         self.transaction.as_mut().ok_or_else(|| Error::internal("a transaction without its snapshot"))
     }
 
+    /// What was written so far, to come back to.
+    pub(super) fn mark(&self) -> Written {
+        self.transaction.as_ref().map(Transaction::mark).unwrap_or_default()
+    }
+
+    /// Forgets what was written since that mark.
+    pub(super) fn back_to(&mut self, mark: &Written) {
+        self.keep_reads();
+        if let Some(transaction) = &mut self.transaction {
+            transaction.back_to(mark);
+        }
+    }
+
     /// Keeps what the last statement read.
     pub(super) fn keep_reads(&mut self) {
         self.log.extend(self.reads.take());
@@ -133,7 +162,7 @@ impl Session {
             }
         }
         let request_id = call.request_id.map(str::to_owned);
-        self.block = Block::Open(Open { request_id, read_only, ..Open::default() });
+        self.block = Block::Open(Box::new(Open { request_id, read_only, ..Open::default() }));
         Ok(call.done(tag))
     }
 
@@ -145,7 +174,7 @@ impl Session {
             Block::None => {
                 Err(Error::statement("25P01", "there is no transaction to commit").with_hint("say BEGIN first"))
             }
-            Block::Failed => Ok(call.done("ROLLBACK")),
+            Block::Failed(_) => Ok(call.done("ROLLBACK")),
             Block::Replay(replay) => Ok(Outcome { position: Some(replay.position), ..call.done("COMMIT") }),
             Block::Open(mut open) => {
                 open.keep_reads();
@@ -169,9 +198,15 @@ impl Session {
         }
     }
 
-    pub(super) fn rollback(&mut self, call: &Call<'_>, chain: bool, savepoint: bool) -> Result<Outcome> {
-        if chain || savepoint {
-            return Err(Error::unsupported("ROLLBACK TO or AND CHAIN", "say ROLLBACK, then begin again"));
+    pub(super) fn rollback(&mut self, call: &Call<'_>, chain: bool, savepoint: Option<&Ident>) -> Result<Outcome> {
+        if chain {
+            return Err(Error::unsupported("ROLLBACK AND CHAIN", "say ROLLBACK, then BEGIN"));
+        }
+        if let Some(savepoint) = savepoint {
+            return self.rollback_to(call, savepoint);
+        }
+        if canary!(RollbackKeepsRows) {
+            return Ok(call.done("ROLLBACK"));
         }
         match std::mem::replace(&mut self.block, Block::None) {
             Block::Replay(replay) => Err(Error::statement(

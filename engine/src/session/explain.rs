@@ -10,9 +10,10 @@ use arrow::datatypes::{DataType, Field, Schema};
 use datafusion::physical_plan::display::DisplayableExecutionPlan;
 use firn_manifest::tally::Tally;
 use futures::StreamExt;
+use serde_json::json;
 use sqlparser::ast::{self, Expr, UtilityOption, Value};
 
-use super::{Call, Outcome, Session, unsupported, writes};
+use super::{Call, Outcome, Session, explain_json, unsupported, writes};
 use crate::error::{Error, Result};
 use crate::sql::explain::sources;
 use crate::sql::query::Query;
@@ -23,6 +24,7 @@ use crate::sql::resolve::resolve;
 struct How {
     analyze: bool,
     verbose: bool,
+    json: bool,
 }
 
 impl Session {
@@ -35,10 +37,10 @@ impl Session {
         if format.is_some() || *query_plan || *estimate {
             return Err(Error::unsupported(
                 "this form of EXPLAIN",
-                "write EXPLAIN, EXPLAIN VERBOSE or EXPLAIN ANALYZE",
+                "write EXPLAIN, EXPLAIN ANALYZE or EXPLAIN (ANALYZE, VERBOSE, FORMAT JSON)",
             ));
         }
-        let mut how = How { analyze: *analyze, verbose: *verbose };
+        let mut how = How { analyze: *analyze, verbose: *verbose, json: false };
         for option in options.iter().flatten() {
             how.option(option)?;
         }
@@ -68,6 +70,10 @@ impl Session {
             lines.push(String::new());
         }
         let plan = view.physical(statement).await?;
+        let position = view.at().0;
+        if !how.analyze && how.json {
+            return Ok(explain_json::lines(&json!({ "Plan": explain_json::node(&plan, false), "Position": position })));
+        }
         if !how.analyze {
             lines.extend(indented(&DisplayableExecutionPlan::new(plan.as_ref()).indent(how.verbose).to_string(), ""));
             return Ok(lines);
@@ -78,6 +84,16 @@ impl Session {
             count += batch?.num_rows();
         }
         let elapsed = world.monotonic().saturating_sub(begun);
+        if how.json {
+            let mut document = json!({
+                "Plan": explain_json::node(&plan, true),
+                "Position": position,
+                "Actual Rows": count,
+                "Execution Time": explain_json::millis(elapsed),
+            });
+            explain_json::add_requests(&mut document, &call.tally);
+            return Ok(explain_json::lines(&document));
+        }
         lines.extend(indented(
             &DisplayableExecutionPlan::with_metrics(plan.as_ref()).indent(how.verbose).to_string(),
             "",
@@ -94,6 +110,16 @@ impl Session {
             let begun = world.monotonic();
             let outcome = self.write(call, statement).await?;
             let elapsed = world.monotonic().saturating_sub(begun);
+            if how.json {
+                let mut document = json!({
+                    "Statement": outcome.tag,
+                    "Position": outcome.position.map(|p| p.0),
+                    "Actual Rows": outcome.rows_affected,
+                    "Execution Time": explain_json::millis(elapsed),
+                });
+                explain_json::add_requests(&mut document, &call.tally);
+                return Ok(explain_json::lines(&document));
+            }
             let mut lines = vec![outcome.tag];
             lines.extend(outcome.position.map(|p| format!("Position: {p}")));
             lines.push(format!("Time: {:.3} ms", elapsed.as_secs_f64() * 1000.0));
@@ -104,6 +130,14 @@ impl Session {
         let mut statement = statement.clone();
         resolve(&mut statement, &view).await?;
         let (title, source) = sources(&statement)?;
+        if how.json {
+            let mut document = json!({ "Statement": title });
+            if let Some(source) = source {
+                let plan = view.physical(ast::Statement::Query(Box::new(source))).await?;
+                document["Plan"] = explain_json::node(&plan, false);
+            }
+            return Ok(explain_json::lines(&document));
+        }
         let mut lines = vec![title];
         if let Some(source) = source {
             lines.extend(plan_lines(&view, source, how).await?);
@@ -153,11 +187,15 @@ impl How {
             "analyze" => self.analyze = on,
             "verbose" => self.verbose = on,
             "costs" | "timing" | "summary" | "buffers" | "settings" | "wal" => {}
-            "format" if matches!(&option.arg, Some(Expr::Identifier(i)) if i.value.eq_ignore_ascii_case("text")) => {}
+            "format" => match &option.arg {
+                Some(Expr::Identifier(i)) if i.value.eq_ignore_ascii_case("text") => self.json = false,
+                Some(Expr::Identifier(i)) if i.value.eq_ignore_ascii_case("json") => self.json = true,
+                _ => return Err(Error::unsupported("this FORMAT of EXPLAIN", "use FORMAT TEXT or FORMAT JSON")),
+            },
             other => {
                 return Err(Error::unsupported(
                     format!("EXPLAIN ({})", other.to_ascii_uppercase()),
-                    "write EXPLAIN (ANALYZE, VERBOSE)",
+                    "write EXPLAIN (ANALYZE, VERBOSE, COSTS OFF, FORMAT JSON)",
                 ));
             }
         }

@@ -7,8 +7,12 @@
 mod block;
 mod deep;
 mod explain;
+mod explain_json;
+mod keyed;
 mod load;
+mod prepared;
 mod read;
+mod savepoint;
 mod unsupported;
 mod write;
 
@@ -23,13 +27,18 @@ use firn_manifest::tally::Tally;
 use futures::stream;
 use sqlparser::ast::{self, Reset, SetExpr};
 
+pub use self::load::PassedBatch;
 pub use crate::sql::asof::AsOf;
 pub use crate::sql::parse::{Statement, parse};
 
 use self::block::Block;
+use self::prepared::Prepared;
 use crate::database::Database;
 use crate::error::{BatchStream, Error, Result};
+use crate::sql::create_as;
 use crate::sql::describe;
+use crate::sql::relation::Relation;
+use crate::sql::resolve::folded;
 use crate::sql::settings::{self, Settings};
 use crate::sql::show;
 
@@ -38,6 +47,7 @@ pub struct Session {
     db: Arc<Database>,
     settings: Settings,
     block: Block,
+    prepared: Prepared,
     /// the statement under way is deep: it runs in one stream, on the stack made for it
     deep: bool,
     /// a statement is under way; still so when the next one begins, its caller went away half way
@@ -71,7 +81,14 @@ struct Call<'a> {
 
 impl Session {
     pub(crate) fn new(db: Arc<Database>) -> Self {
-        Self { db, settings: Settings::default(), block: Block::None, deep: false, running: false }
+        Self {
+            db,
+            settings: Settings::default(),
+            block: Block::None,
+            prepared: Prepared::default(),
+            deep: false,
+            running: false,
+        }
     }
 
     /// Runs one statement. `params` are the values of `$1`, `$2`, …; `request_id` makes a write safe to repeat: seen
@@ -147,7 +164,7 @@ impl Session {
     /// Whether the transaction has failed and waits for ROLLBACK.
     #[must_use]
     pub fn transaction_failed(&self) -> bool {
-        matches!(self.block, Block::Failed) || (self.running && matches!(self.block, Block::Open(_)))
+        matches!(self.block, Block::Failed(_)) || (self.running && matches!(self.block, Block::Open(_)))
     }
 
     /// Fails the transaction that is open, as an error does: for rows that ended in an error or were not awaited.
@@ -172,7 +189,7 @@ impl Session {
     pub async fn describe_table(&mut self, name: &str) -> Result<RecordBatch> {
         let store = self.db.store().clone();
         let query = self.query(&store, &[]).await?;
-        describe::table(&query, name)
+        describe::table(&query, &Relation::parse(name, &query)?)
     }
 
     async fn dispatch(&mut self, call: &Call<'_>) -> Result<Outcome> {
@@ -180,7 +197,9 @@ impl Session {
         match ast {
             ast::Statement::StartTransaction { modes, begin, .. } => return self.begin(call, modes, *begin).await,
             ast::Statement::Commit { chain, .. } => return self.commit(call, *chain).await,
-            ast::Statement::Rollback { chain, savepoint } => return self.rollback(call, *chain, savepoint.is_some()),
+            ast::Statement::Rollback { chain, savepoint } => return self.rollback(call, *chain, savepoint.as_ref()),
+            ast::Statement::Savepoint { name } => return self.savepoint(call, name),
+            ast::Statement::ReleaseSavepoint { name } => return self.release(call, name),
             _ => self.block.check()?,
         }
         match ast {
@@ -196,6 +215,12 @@ impl Session {
                 Ok(call.done("RESET"))
             }
             ast::Statement::Explain { .. } => self.explain(call).await,
+            ast::Statement::Prepare { name, data_types, statement } => self.prepare(call, name, data_types, statement),
+            ast::Statement::Deallocate { name, .. } => self.deallocate(call, name),
+            ast::Statement::Execute { name: Some(name), parameters, immediate: false, .. } => {
+                let name = name.0.last().and_then(|p| p.as_ident()).map(folded).unwrap_or_default();
+                Box::pin(self.execute_prepared(call, &name, parameters)).await
+            }
             ast::Statement::Query(query) if !writes(query) => self.select(call, query).await,
             other => {
                 if let Some(show) = show::of(other)? {
@@ -223,7 +248,11 @@ impl Session {
 
 /// Whether a query is a write with a WITH before it.
 fn writes(query: &ast::Query) -> bool {
-    matches!(query.body.as_ref(), SetExpr::Insert(_) | SetExpr::Update(_) | SetExpr::Delete(_) | SetExpr::Merge(_))
+    create_as::into_of(query).is_some()
+        || matches!(
+            query.body.as_ref(),
+            SetExpr::Insert(_) | SetExpr::Update(_) | SetExpr::Delete(_) | SetExpr::Merge(_)
+        )
 }
 
 impl Call<'_> {

@@ -19,14 +19,19 @@ use crate::state::Snapshot;
 impl Session {
     /// The view of one statement that reads.
     pub(super) async fn query(&mut self, store: &Store, params: &[ScalarValue]) -> Result<Query> {
-        let (snapshot, reads) = match &mut self.block {
+        let (snapshot, reads) = self.snapshot(store).await?;
+        self.query_on(snapshot, params, reads).await
+    }
+
+    /// The state that a statement reads, and where a transaction notes what it read.
+    async fn snapshot(&mut self, store: &Store) -> Result<(Snapshot, Option<Reads>)> {
+        Ok(match &mut self.block {
             Block::Open(open) => {
                 let transaction = open.transaction(&self.db, store).await?;
                 (transaction.snapshot(store), Some(open.reads.clone()))
             }
             _ => (self.db.snapshot(store).await?, None),
-        };
-        self.query_on(snapshot, params, reads).await
+        })
     }
 
     pub(super) async fn query_on(
@@ -43,7 +48,7 @@ impl Session {
             }
             None => (snapshot.clone(), snapshot.position()),
         };
-        let query = Query::new(snapshot, at, params, self.user(), now, reads)?;
+        let query = Query::new(snapshot, at, params, self.user(), now, reads, self.settings.path.clone());
         Ok(if self.deep { query.in_one_stream() } else { query })
     }
 
@@ -52,7 +57,13 @@ impl Session {
     }
 
     pub(super) async fn select(&mut self, call: &Call<'_>, query: &ast::Query) -> Result<Outcome> {
-        let view = self.query(&call.store, call.params).await?;
+        let (snapshot, reads) = self.snapshot(&call.store).await?;
+        if let Some(keyed) = call.statement.keyed()
+            && let Some(outcome) = self.by_key(call, keyed, &snapshot, reads.as_ref()).await?
+        {
+            return Ok(outcome);
+        }
+        let view = self.query_on(snapshot, call.params, reads).await?;
         let mut statement = ast::Statement::Query(Box::new(query.clone()));
         resolve(&mut statement, &view).await?;
         let mut names = output::Names::default();

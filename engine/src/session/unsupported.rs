@@ -21,7 +21,10 @@ pub(super) fn may_write(statement: &Statement) -> bool {
             | Statement::Truncate(_)
             | Statement::Merge(_)
             | Statement::CreateIndex(_)
+            | Statement::AlterIndex { .. }
             | Statement::CreateView(_)
+            | Statement::CreateSchema { .. }
+            | Statement::Comment { .. }
     )
 }
 
@@ -31,12 +34,7 @@ pub(super) fn error(statement: &Statement) -> Error {
         Statement::Copy { .. } | Statement::LoadData { .. } | Statement::Unload { .. } => {
             ("COPY", "use `firn load` to read files, or INSERT; `firn sql --format` writes results")
         }
-        Statement::Prepare { .. } | Statement::Execute { .. } | Statement::Deallocate { .. } => {
-            ("PREPARE", "send the statement with its parameters as $1, $2, … each time")
-        }
-        Statement::Savepoint { .. } | Statement::ReleaseSavepoint { .. } => {
-            ("SAVEPOINT", "use one transaction for what must succeed or fail together")
-        }
+        Statement::Execute { .. } => ("this form of EXECUTE", "write EXECUTE name (values)"),
         Statement::Declare { .. } | Statement::Fetch { .. } | Statement::Close { .. } | Statement::Open(_) => {
             ("CURSOR", "run the query itself: its rows are streamed")
         }
@@ -53,7 +51,7 @@ pub(super) fn error(statement: &Statement) -> Error {
         | Statement::CreateRole(_)
         | Statement::AlterRole { .. }
         | Statement::CreateUser(_) => ("managing roles in SQL", "access is given by the keys of a tenant, outside SQL"),
-        Statement::CreateSchema { .. } | Statement::AlterSchema(_) => ("CREATE SCHEMA", "put tables in schema public"),
+        Statement::AlterSchema(_) => ("ALTER SCHEMA", "create the tables anew in another schema"),
         Statement::CreateDatabase { .. } | Statement::Use(_) => {
             ("choosing a database in SQL", "name the namespace in the URI: ?ns=NAME")
         }
@@ -69,8 +67,9 @@ pub(super) fn error(statement: &Statement) -> Error {
             ("LISTEN and NOTIFY", "poll firn_position(), which tells whether anything was committed")
         }
         Statement::Discard { .. } => ("DISCARD", "say RESET ALL"),
-        Statement::Comment { .. } => ("COMMENT", "keep descriptions in a table of your own"),
-        Statement::AlterView { .. } => ("ALTER VIEW", "write the query in WITH where it is used"),
+        Statement::AlterView { .. } => {
+            ("ALTER VIEW", "use CREATE OR REPLACE VIEW, or DROP VIEW and CREATE VIEW in one transaction")
+        }
         other => {
             return Error::unsupported(
                 first_words(&other.to_string()),

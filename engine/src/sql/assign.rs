@@ -18,7 +18,7 @@ use super::fault::Fault;
 use super::scalars::{parse_decimal, plain_number};
 use super::text::value_text;
 use super::types::display_name;
-use super::{codes, convert};
+use super::{codes, convert, structured};
 use crate::error::{Error, Result, sqlstate};
 
 /// The largest single value, bytes.
@@ -35,7 +35,7 @@ pub enum Rows<'a> {
 
 impl Rows<'_> {
     /// The row of a value, counted from 1.
-    fn number(self, index: usize) -> usize {
+    pub(super) fn number(self, index: usize) -> usize {
         1 + match self {
             Rows::From(first) => first + index,
             Rows::Each(rows) => rows.get(index).copied().unwrap_or(index),
@@ -66,6 +66,11 @@ pub fn assign(source: &ArrayRef, column: &Column, rows: Rows<'_>) -> Result<Arra
         ColumnType::Date => convert::to_date(&target, &source),
         ColumnType::Timestamp | ColumnType::Timestamptz => convert::to_timestamp(&target, &source),
         ColumnType::Uuid => convert::to_uuid(&target, &source),
+        ColumnType::Time => structured::to_time(&target, &source),
+        ColumnType::Interval => structured::to_interval(&target, &source),
+        ColumnType::Json => structured::to_json(&target, &source),
+        ColumnType::Jsonb => structured::to_jsonb(&target, &source),
+        ColumnType::Array { of } => structured::to_array(&target, &source, of),
     }
 }
 
@@ -104,8 +109,8 @@ pub fn assign_numbers(literals: &StringArray, column: &Column, rows: Rows<'_>) -
 fn plain(source: &ArrayRef) -> Result<ArrayRef> {
     let to = match source.data_type() {
         DataType::Dictionary(_, values) => return plain(&converted(source, values)?),
-        DataType::Utf8View | DataType::LargeUtf8 => DataType::Utf8,
-        DataType::BinaryView | DataType::LargeBinary => DataType::Binary,
+        DataType::Utf8View | DataType::LargeUtf8 | DataType::LargeBinary => DataType::Utf8,
+        DataType::BinaryView => DataType::Binary,
         DataType::Int8 | DataType::UInt8 | DataType::UInt16 | DataType::UInt32 => DataType::Int64,
         DataType::UInt64 => DataType::Decimal128(20, 0),
         DataType::Float16 => DataType::Float32,
@@ -130,7 +135,7 @@ pub(super) fn converted(source: &ArrayRef, to: &DataType) -> Result<ArrayRef> {
 /// One column's assignment: gives faults their place.
 pub(super) struct Target<'a> {
     pub(super) column: &'a Column,
-    rows: Rows<'a>,
+    pub(super) rows: Rows<'a>,
 }
 
 impl Target<'_> {
@@ -246,6 +251,7 @@ fn source_name(ty: &DataType) -> String {
         DataType::Timestamp(_, Some(_)) => "timestamp with time zone".into(),
         DataType::Time32(_) | DataType::Time64(_) => "time".into(),
         DataType::Interval(_) | DataType::Duration(_) => "interval".into(),
+        DataType::List(of) => format!("{}[]", source_name(of.data_type())),
         other => lower(other),
     }
 }

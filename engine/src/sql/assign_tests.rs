@@ -15,7 +15,7 @@ use super::super::text::as_text;
 use super::*;
 
 fn column(ty: ColumnType) -> Column {
-    Column { id: ColumnId(1), name: "a".into(), ty, nullable: true, default: None, initial: None, hidden: false }
+    Column::new(ColumnId(1), "a", ty)
 }
 
 /// The assigned values as text, NULL as `-`.

@@ -15,15 +15,18 @@ use datafusion::logical_expr::{
 };
 use firn_manifest::ids::ColumnId;
 use firn_manifest::schema::{Column, ColumnType};
-use firn_segment::types::sql_type;
+use firn_segment::types::{column_to_sql, sql_type};
 
+use super::array_functions;
 use super::assign::{Rows, assign};
 use super::errors::external;
+use crate::state::rows::type_name;
 
 /// The function that casts between the two types where Arrow's own cast would be looser than PostgreSQL's.
 #[must_use]
 pub fn exact(from: &DataType, to: &DataType) -> Option<Arc<ScalarUDF>> {
-    let text = matches!(from, DataType::Utf8 | DataType::LargeUtf8 | DataType::Utf8View);
+    // JSON scalars read as the text of their value does
+    let text = matches!(from, DataType::Utf8 | DataType::LargeUtf8 | DataType::Utf8View | DataType::LargeBinary);
     let rounds = from.is_floating() || matches!(from, DataType::Decimal128(..) | DataType::Decimal256(..));
     let target = match to {
         DataType::Boolean => ColumnType::Boolean,
@@ -54,25 +57,36 @@ pub fn exact(from: &DataType, to: &DataType) -> Option<Arc<ScalarUDF>> {
                 | DataType::Float64
                 | DataType::Binary
                 | DataType::BinaryView
+                | DataType::LargeBinary
+                | DataType::Time64(_)
+                | DataType::Interval(_)
+                | DataType::List(_)
         ),
         _ => text,
     };
     needed.then(|| Arc::new(ScalarUDF::from(Cast::new("firn_cast", target, to.clone()))))
 }
 
+/// The types that the planner does not know, and the functions that cast to them.
+const NAMED: [(&str, ColumnType); 6] = [
+    ("firn_uuid", ColumnType::Uuid),
+    ("firn_bytea", ColumnType::Bytea),
+    ("firn_time", ColumnType::Time),
+    ("firn_interval", ColumnType::Interval),
+    ("firn_json", ColumnType::Json),
+    ("firn_jsonb", ColumnType::Jsonb),
+];
+
 /// Casts of types that the planner does not know, called by name.
 #[must_use]
 pub fn named() -> Vec<ScalarUDF> {
-    [("firn_uuid", ColumnType::Uuid), ("firn_bytea", ColumnType::Bytea)]
-        .into_iter()
-        .map(|(name, ty)| ScalarUDF::from(Cast::new(name, ty, sql_type(ty))))
-        .collect()
+    NAMED.into_iter().map(|(name, ty)| ScalarUDF::from(Cast::new(name, ty, sql_type(ty)))).collect()
 }
 
 /// Whether a function is one of [`named`].
 #[must_use]
 pub fn is_named(function: &str) -> bool {
-    matches!(function, "firn_uuid" | "firn_bytea")
+    NAMED.iter().any(|(name, _)| *name == function)
 }
 
 /// The cast of a literal, done at once: a value that does not fit is an error even where no row is read.
@@ -98,17 +112,27 @@ fn named_cast(name: &'static str, ty: ColumnType) -> Arc<ScalarUDF> {
 }
 
 static UUID: LazyLock<Arc<ScalarUDF>> = LazyLock::new(|| named_cast("firn_uuid", ColumnType::Uuid));
+static JSONB: LazyLock<Arc<ScalarUDF>> = LazyLock::new(|| named_cast("firn_jsonb", ColumnType::Jsonb));
+static TIME: LazyLock<Arc<ScalarUDF>> = LazyLock::new(|| named_cast("firn_time", ColumnType::Time));
+static INTERVAL: LazyLock<Arc<ScalarUDF>> = LazyLock::new(|| named_cast("firn_interval", ColumnType::Interval));
 static BYTEA: LazyLock<Arc<ScalarUDF>> = LazyLock::new(|| named_cast("firn_bytea", ColumnType::Bytea));
 
 /// The cast that a literal needs to be compared with an expression: UUIDs have many spellings, and bytes are written
 /// in hexadecimal.
 fn reader(expr: &Expr, schema: &DFSchema) -> Result<Option<&'static Arc<ScalarUDF>>> {
-    if !matches!(expr, Expr::Column(_)) {
+    if matches!(expr, Expr::Literal(..)) {
         return Ok(None);
     }
     let (_, field) = expr.to_field(schema)?;
+    let inner = matches!(field.data_type(), DataType::LargeBinary | DataType::Time64(_) | DataType::Interval(_));
+    if !inner && !matches!(expr, Expr::Column(_)) {
+        return Ok(None);
+    }
     Ok(match field.data_type() {
-        DataType::Binary | DataType::LargeBinary | DataType::BinaryView => Some(&BYTEA),
+        DataType::LargeBinary => Some(&JSONB),
+        DataType::Time64(_) => Some(&TIME),
+        DataType::Interval(_) => Some(&INTERVAL),
+        DataType::Binary | DataType::BinaryView => Some(&BYTEA),
         _ if field.metadata().get("firn.type").is_some_and(|t| t == "uuid") => Some(&UUID),
         _ => None,
     })
@@ -137,6 +161,11 @@ fn read(expr: Expr, reader: &ScalarUDF) -> Result<Expr> {
 /// # Errors
 /// When a type cannot be told, or of the literal.
 pub fn sides(left: Box<Expr>, right: Box<Expr>, schema: &DFSchema) -> Result<(Box<Expr>, Box<Expr>)> {
+    if let (Ok(ty @ DataType::List(_)), Some(value)) = (left.get_type(schema), text_literal(&right))
+        && let Some(array) = array_functions::literal(&Expr::Literal(value.clone(), None), &ty)
+    {
+        return Ok((left, Box::new(array)));
+    }
     if let Some(reader) = reader(&left, schema)? {
         return Ok((left, Box::new(read(*right, reader)?)));
     }
@@ -157,6 +186,78 @@ pub fn list(mut list: InList, schema: &DFSchema) -> Result<InList> {
     Ok(list)
 }
 
+/// The function that casts to an array whose type is its second argument, e.g. `firn_array(x, 'text[]')`.
+#[must_use]
+pub fn to_array() -> ScalarUDF {
+    ScalarUDF::from(ArrayCast { signature: Signature::any(2, Volatility::Immutable) })
+}
+
+#[derive(Debug, PartialEq, Eq, Hash)]
+struct ArrayCast {
+    signature: Signature,
+}
+
+/// The array type that the text names.
+fn array_type(name: &str) -> Result<ColumnType> {
+    let declared = sqlparser::parser::Parser::new(&super::dialect::FirnDialect)
+        .try_with_sql(name)
+        .and_then(|mut parser| parser.parse_data_type())
+        .map_err(|e| datafusion::common::plan_datafusion_err!("{e}"))?;
+    super::types::column_type(&declared).map_err(external)
+}
+
+impl ArrayCast {
+    fn cast_of(name: Option<&ScalarValue>) -> Result<Cast> {
+        let Some(Some(Some(name))) = name.map(ScalarValue::try_as_str) else {
+            return datafusion::common::plan_err!("an array's type is a literal");
+        };
+        let ty = array_type(name)?;
+        Ok(Cast::new("firn_array", ty, sql_type(ty)))
+    }
+}
+
+impl ScalarUDFImpl for ArrayCast {
+    fn name(&self) -> &'static str {
+        "firn_array"
+    }
+
+    fn schema_name(&self, args: &[Expr]) -> Result<String> {
+        Ok(match args {
+            [inner, Expr::Literal(ty, _)] => format!("CAST({} AS {ty})", inner.schema_name()),
+            _ => self.name().to_owned(),
+        })
+    }
+
+    fn signature(&self) -> &Signature {
+        &self.signature
+    }
+
+    fn return_type(&self, _: &[DataType]) -> Result<DataType> {
+        datafusion::common::internal_err!("the type of firn_array depends on its argument")
+    }
+
+    fn return_field_from_args(&self, args: ReturnFieldArgs) -> Result<FieldRef> {
+        let cast = Self::cast_of(args.scalar_arguments.get(1).copied().flatten())?;
+        let nullable = args.arg_fields.first().is_none_or(|f| f.is_nullable());
+        let field = Field::new(self.name(), cast.output.clone(), nullable);
+        Ok(Arc::new(field.with_metadata([("firn.type".to_owned(), type_name(cast.target))].into())))
+    }
+
+    fn invoke_with_args(&self, args: ScalarFunctionArgs) -> Result<ColumnarValue> {
+        let [value, ColumnarValue::Scalar(ty)] = args.args.as_slice() else {
+            return datafusion::common::exec_err!("an array's type is a literal");
+        };
+        let cast = Self::cast_of(Some(ty))?;
+        match value {
+            ColumnarValue::Array(array) => Ok(ColumnarValue::Array(cast.cast(array)?)),
+            ColumnarValue::Scalar(scalar) => {
+                let array = cast.cast(&scalar.to_array()?)?;
+                Ok(ColumnarValue::Scalar(ScalarValue::try_from_array(&array, 0)?))
+            }
+        }
+    }
+}
+
 /// One cast.
 #[derive(Debug, PartialEq, Eq, Hash)]
 struct Cast {
@@ -172,15 +273,7 @@ impl Cast {
     }
 
     fn cast(&self, source: &ArrayRef) -> Result<ArrayRef> {
-        let column = Column {
-            id: ColumnId(1),
-            name: String::new(),
-            ty: self.target,
-            nullable: true,
-            default: None,
-            initial: None,
-            hidden: false,
-        };
+        let column = Column::new(ColumnId(1), "", self.target);
         // no column is at stake here, so the error names the value only
         let stored = assign(source, &column, Rows::From(0)).map_err(|mut e| {
             e.detail = None;
@@ -189,7 +282,12 @@ impl Cast {
         if *stored.data_type() == self.output {
             return Ok(stored);
         }
-        Ok(arrow::compute::cast(&stored, &self.output)?)
+        match self.output {
+            DataType::Utf8 | DataType::LargeUtf8 if self.target == ColumnType::Text => {
+                Ok(arrow::compute::cast(&stored, &self.output)?)
+            }
+            _ => column_to_sql(&stored, self.target).map_err(|e| external(e.into())),
+        }
     }
 }
 
@@ -217,7 +315,9 @@ impl ScalarUDFImpl for Cast {
         let nullable = args.arg_fields.first().is_none_or(|f| f.is_nullable());
         let field = Field::new(self.name, self.output.clone(), nullable);
         Ok(Arc::new(match self.target {
-            ColumnType::Uuid => field.with_metadata([("firn.type".to_owned(), "uuid".to_owned())].into()),
+            ColumnType::Uuid | ColumnType::Json | ColumnType::Array { .. } => {
+                field.with_metadata([("firn.type".to_owned(), type_name(self.target))].into())
+            }
             _ => field,
         }))
     }

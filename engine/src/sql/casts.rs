@@ -11,12 +11,13 @@ use std::ops::ControlFlow;
 use firn_manifest::schema::ColumnType;
 use sqlparser::ast::{
     CastKind, CharacterLength, DataType, Expr, Fetch, Function, FunctionArg, FunctionArgExpr, FunctionArgumentList,
-    FunctionArguments, Ident, LimitClause, ObjectName, Query, Select, Statement, TimezoneInfo, TypedString, Value,
-    VisitMut, VisitorMut,
+    FunctionArguments, Ident, Interval, LimitClause, ObjectName, Query, Select, Statement, TableFactor, TimezoneInfo,
+    TypedString, UnaryOperator, Value, VisitMut, VisitorMut,
 };
 
-use super::{standard, types};
+use super::{forms, interval, standard, types};
 use crate::error::{Error, Result};
+use crate::state::rows::type_name;
 
 /// How deep subqueries may nest in expressions: the planner's work doubles with each level.
 const SUBQUERIES: usize = 10;
@@ -80,6 +81,14 @@ impl VisitorMut for Casts {
         if let Err(error) = standard::check_size(select) {
             return ControlFlow::Break(Box::new(error));
         }
+        if let Err(error) = super::windows::settle(select).and_then(|()| super::rows_in::in_where(select)) {
+            return ControlFlow::Break(Box::new(error));
+        }
+        if let Err(error) = super::merged::settle(select) {
+            return ControlFlow::Break(Box::new(error));
+        }
+        super::tablefuncs::settle(select);
+        standard::whole_group(select);
         super::exists::in_projection(select);
         ControlFlow::Continue(())
     }
@@ -94,7 +103,7 @@ impl VisitorMut for Casts {
     }
 
     fn pre_visit_query(&mut self, query: &mut Query) -> ControlFlow<Box<Error>> {
-        if let Err(error) = standard::check_sets(query) {
+        if let Err(error) = standard::check_order(query) {
             return ControlFlow::Break(Box::new(error));
         }
         if let Some(Fetch { with_ties: false, percent: false, quantity }) = &query.fetch {
@@ -122,9 +131,14 @@ impl VisitorMut for Casts {
         }
     }
 
+    fn post_visit_table_factor(&mut self, factor: &mut TableFactor) -> ControlFlow<Box<Error>> {
+        forms::table(factor);
+        ControlFlow::Continue(())
+    }
+
     fn post_visit_expr(&mut self, expr: &mut Expr) -> ControlFlow<Box<Error>> {
         self.subqueries -= usize::from(is_subquery(expr));
-        if let Err(error) = standard::rewrite(expr) {
+        if let Err(error) = standard::rewrite(expr).and_then(|()| super::rows_in::anywhere(expr)) {
             return ControlFlow::Break(Box::new(error));
         }
         match expr {
@@ -132,11 +146,31 @@ impl VisitorMut for Casts {
                 let take = |e: &mut Expr| std::mem::replace(e, Expr::Value(Value::Null.into()));
                 *expr = call("timezone", vec![take(time_zone), take(timestamp)]);
             }
-            Expr::Function(function) => {
-                if let Some(pattern) = super::patterns::of(function) {
-                    *pattern = super::patterns::translated(pattern);
+            // the planner would turn round the first unit only
+            Expr::UnaryOp { op: UnaryOperator::Minus, expr: inner } => {
+                if let Expr::Interval(given) = inner.as_ref()
+                    && let Some(value) = text_of(&given.value).and_then(|text| interval::parse(text).ok())
+                    && let Ok(value) = interval::interval(
+                        -i128::from(value.months),
+                        -i128::from(value.days),
+                        -i128::from(interval::micros(value)),
+                    )
+                {
+                    *expr = Expr::Nested(Box::new(interval_literal(value)));
                 }
             }
+            Expr::Interval(given) => match read_interval(given) {
+                Ok(Some(new)) => *expr = new,
+                Ok(None) => {}
+                Err(error) => return ControlFlow::Break(Box::new(error)),
+            },
+            Expr::Function(function) => {
+                super::ordered::settle(function);
+                if let Some(new) = forms::function(function) {
+                    *expr = new;
+                }
+            }
+            Expr::CompoundFieldAccess { access_chain, .. } => forms::slice(access_chain),
             Expr::Cast {
                 kind: CastKind::Cast | CastKind::DoubleColon,
                 expr: inner,
@@ -157,6 +191,44 @@ impl VisitorMut for Casts {
             _ => {}
         }
         ControlFlow::Continue(())
+    }
+}
+
+/// The text of a string literal.
+fn text_of(expr: &Expr) -> Option<&String> {
+    match expr {
+        Expr::Value(value) => match &value.value {
+            Value::SingleQuotedString(text) | Value::EscapedStringLiteral(text) => Some(text),
+            _ => None,
+        },
+        _ => None,
+    }
+}
+
+/// An interval in words that the planner reads exactly.
+fn interval_literal(value: arrow::datatypes::IntervalMonthDayNano) -> Expr {
+    Expr::Interval(Interval {
+        value: Box::new(Expr::Value(Value::SingleQuotedString(interval::plain(value)).into())),
+        leading_field: None,
+        leading_precision: None,
+        last_field: None,
+        fractional_seconds_precision: None,
+    })
+}
+
+/// The interval that a literal means, in the planner's words; `None` for what is no literal.
+fn read_interval(given: &Interval) -> Result<Option<Expr>> {
+    let Some(text) = text_of(&given.value) else { return Ok(None) };
+    let bare = text.trim().trim_start_matches(['-', '+']);
+    let number = !bare.is_empty() && bare.bytes().all(|b| b.is_ascii_digit() || b == b'.');
+    let text = match &given.leading_field {
+        Some(unit) if number && given.last_field.is_none() => format!("{} {unit}", text.trim()),
+        _ => text.clone(),
+    };
+    match interval::parse(&text) {
+        Ok(value) => Ok(Some(interval_literal(value))),
+        Err(fault) => Err(Error::statement(fault.sqlstate, format!("{}: \"{text}\"", fault.what))
+            .with_hint("write it as '1 day 02:03:04', '1 year 2 mons' or 'P1DT2H'")),
     }
 }
 
@@ -181,6 +253,17 @@ fn cast(inner: &mut Expr, data_type: &mut DataType) -> Option<Expr> {
     match ty {
         ColumnType::Uuid => Some(call("firn_uuid", vec![take(inner)])),
         ColumnType::Bytea => Some(call("firn_bytea", vec![take(inner)])),
+        ColumnType::Time => Some(call("firn_time", vec![take(inner)])),
+        ColumnType::Json => Some(call("firn_json", vec![take(inner)])),
+        ColumnType::Jsonb => Some(call("firn_jsonb", vec![take(inner)])),
+        ColumnType::Interval => match text_of(inner).and_then(|text| interval::parse(text).ok()) {
+            Some(value) => Some(interval_literal(value)),
+            None => Some(call("firn_interval", vec![take(inner)])),
+        },
+        ColumnType::Array { .. } => {
+            let name = Value::SingleQuotedString(type_name(ty));
+            Some(call("firn_array", vec![take(inner), Expr::Value(name.into())]))
+        }
         ColumnType::Varchar { length } => {
             let text = Expr::Cast {
                 kind: CastKind::Cast,

@@ -107,8 +107,14 @@ fn typed_literal(expr: &Expr, ty: ColumnType) -> Option<Cell> {
         // how the parser layer writes casts to UUID and BYTEA
         Expr::Function(call) => {
             let name = call.name.to_string();
-            let own =
-                matches!((name.as_str(), ty), ("firn_uuid", ColumnType::Uuid) | ("firn_bytea", ColumnType::Bytea));
+            let own = matches!(
+                (name.as_str(), ty),
+                ("firn_uuid", ColumnType::Uuid)
+                    | ("firn_bytea", ColumnType::Bytea)
+                    | ("firn_time", ColumnType::Time)
+                    | ("firn_json", ColumnType::Json)
+                    | ("firn_jsonb", ColumnType::Jsonb)
+            );
             let FunctionArguments::List(list) = &call.args else { return None };
             match list.args.as_slice() {
                 [FunctionArg::Unnamed(FunctionArgExpr::Expr(inner))] if own => string_of(inner),
@@ -225,7 +231,7 @@ mod tests {
     use firn_manifest::ids::ColumnId;
 
     fn column(ty: ColumnType) -> Column {
-        Column { id: ColumnId(1), name: "a".into(), ty, nullable: true, default: None, initial: None, hidden: false }
+        Column::new(ColumnId(1), "a", ty)
     }
 
     fn read(sql: &str, ty: ColumnType) -> Cell {

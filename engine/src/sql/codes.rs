@@ -43,5 +43,27 @@ pub const UNDEFINED_OBJECT: &str = "42704";
 pub const UNDEFINED_PARAMETER: &str = "42P02";
 /// no such schema
 pub const INVALID_SCHEMA_NAME: &str = "3F000";
+/// a SQL schema of that name exists
+pub const DUPLICATE_SCHEMA: &str = "42P06";
+/// an object of another kind than the statement is about
+pub const WRONG_OBJECT_TYPE: &str = "42809";
+/// something else needs what would be dropped
+pub const DEPENDENT_OBJECTS: &str = "2BP01";
 /// the system's own tables are not written by statements
 pub const INSUFFICIENT_PRIVILEGE: &str = "42501";
+/// a row that a CHECK refuses
+pub const CHECK_VIOLATION: &str = "23514";
+/// a row that refers to nothing, or is still referred to
+pub const FOREIGN_KEY_VIOLATION: &str = "23503";
+/// a value given for a column that makes its own
+pub const GENERATED_ALWAYS: &str = "428C9";
+/// an identity column has no number left
+pub const SEQUENCE_LIMIT: &str = "2200H";
+/// a definition that cannot be, such as a volatile expression
+pub const INVALID_OBJECT_DEFINITION: &str = "42P17";
+/// a foreign key that refers to columns that are no key
+pub const INVALID_FOREIGN_KEY: &str = "42830";
+/// a constraint or index of that name exists
+pub const DUPLICATE_OBJECT: &str = "42710";
+/// a window function where none can stand
+pub const WINDOWING: &str = "42P20";

@@ -22,8 +22,11 @@ use datafusion::prelude::SessionConfig;
 use firn_manifest::world::World;
 
 use super::arithmetic::ExactArithmetic;
+use super::catalog::Tables;
+use super::counted::CountedSets;
 use super::functions::{self, Facts};
 use super::mixed::FloatsFirst;
+use super::operators::{self, Operators};
 use super::sum::ExactSum;
 use super::yielding::YieldWhereRowsGrow;
 use super::zones::AtTimeZone;
@@ -34,11 +37,13 @@ use crate::error::{Error, Result};
 pub const CATALOG: &str = "firn";
 /// The schema of the user's tables.
 pub const SCHEMA: &str = "public";
+/// The schema that plain names are in when the search path is not `public` alone; users cannot write it.
+pub const PATH: &str = "\u{1}path";
 /// The schema that describes them.
 pub const INFORMATION_SCHEMA: &str = "information_schema";
 
-/// Streams a plan is split into.
-const PARTITIONS: usize = 2;
+/// Streams a plan is split into where the world does not say otherwise.
+const STREAMS: usize = 2;
 
 /// Rows a batch.
 pub const BATCH_ROWS: usize = 8192;
@@ -58,11 +63,18 @@ static BASE: LazyLock<SessionState> = LazyLock::new(|| {
     let mut state = SessionStateBuilder::new()
         .with_config(config())
         .with_runtime_env(RUNTIME.clone())
+        .with_expr_planners(vec![Arc::new(Operators)])
         .with_default_features()
         .with_analyzer_rules(rules())
         .with_physical_optimizer_rule(Arc::new(YieldWhereRowsGrow))
         .build();
-    for function in functions::shared().into_iter().chain(cast::named()).chain([AtTimeZone::udf()]) {
+    for function in functions::shared()
+        .into_iter()
+        .chain(cast::named())
+        .chain([AtTimeZone::udf(), cast::to_array()])
+        .chain(operators::functions())
+        .chain(super::ordered::functions())
+    {
         let _ = state.register_udf(Arc::new(function));
     }
     for name in guarded::NAMES {
@@ -77,13 +89,14 @@ static BASE: LazyLock<SessionState> = LazyLock::new(|| {
 fn rules() -> Vec<Arc<dyn AnalyzerRule + Send + Sync>> {
     let mut rules = Analyzer::new().rules;
     rules.insert(0, Arc::new(FloatsFirst));
+    rules.insert(0, Arc::new(CountedSets));
     rules.push(Arc::new(ExactArithmetic));
     rules
 }
 
 fn config() -> SessionConfig {
     let mut config = SessionConfig::new()
-        .with_target_partitions(PARTITIONS)
+        .with_target_partitions(STREAMS)
         .with_batch_size(BATCH_ROWS)
         .with_information_schema(false)
         .with_create_default_catalog_and_schema(false)
@@ -94,21 +107,43 @@ fn config() -> SessionConfig {
     options.sql_parser.collect_spans = true;
     options.execution.time_zone = Some("UTC".to_owned());
     options.explain.show_schema = false;
+    // the planner's two halves disagree now and then whether a CASE can be NULL; no answer depends on it
+    options.execution.skip_physical_aggregate_schema_check = true;
     config
 }
 
-/// A state for one statement.
+/// A state for one statement: its tables, by schema and along its search path.
 ///
 /// # Errors
 /// When a function cannot be registered.
 pub fn state(
-    public: Arc<dyn SchemaProvider>,
+    tables: Tables,
     information: Arc<dyn SchemaProvider>,
     facts: &Facts,
     world: &Arc<dyn World>,
 ) -> Result<SessionState> {
+    let plain = if *facts.path == [SCHEMA.to_owned()] { SCHEMA } else { PATH };
+    state_over(Arc::new(Schemas { plain, tables, information }), plain, facts, world)
+}
+
+/// A state over any catalog, whose plain names are in the schema `plain`.
+///
+/// # Errors
+/// When a function cannot be registered.
+pub(super) fn state_over(
+    catalog: Arc<dyn CatalogProvider>,
+    plain: &str,
+    facts: &Facts,
+    world: &Arc<dyn World>,
+) -> Result<SessionState> {
     let mut state = BASE.clone();
-    state.register_catalog_list(Arc::new(OneCatalog { catalog: Arc::new(Schemas { public, information }) }));
+    if world.streams() != STREAMS {
+        state.config_mut().options_mut().execution.target_partitions = world.streams().max(1);
+    }
+    if plain != SCHEMA {
+        plain.clone_into(&mut state.config_mut().options_mut().catalog.default_schema);
+    }
+    state.register_catalog_list(Arc::new(OneCatalog { catalog }));
     let props = state.execution_props_mut();
     props.query_execution_start_time = DateTime::from_timestamp_micros(facts.now);
     for function in functions::of_statement(facts).into_iter().chain(functions::of_world(world)) {
@@ -120,7 +155,7 @@ pub fn state(
 /// The list of catalogs: one.
 #[derive(Debug)]
 struct OneCatalog {
-    catalog: Arc<Schemas>,
+    catalog: Arc<dyn CatalogProvider>,
 }
 
 impl CatalogProviderList for OneCatalog {
@@ -133,27 +168,32 @@ impl CatalogProviderList for OneCatalog {
     }
 
     fn catalog(&self, name: &str) -> Option<Arc<dyn CatalogProvider>> {
-        (name == CATALOG).then(|| self.catalog.clone() as Arc<dyn CatalogProvider>)
+        (name == CATALOG).then(|| self.catalog.clone())
     }
 }
 
-/// The catalog: two schemas.
+/// The catalog: the SQL schemas, and the one that describes them.
 #[derive(Debug)]
 struct Schemas {
-    public: Arc<dyn SchemaProvider>,
+    plain: &'static str,
+    tables: Tables,
     information: Arc<dyn SchemaProvider>,
 }
 
 impl CatalogProvider for Schemas {
     fn schema_names(&self) -> Vec<String> {
-        vec![SCHEMA.to_owned(), INFORMATION_SCHEMA.to_owned()]
+        let mut names = self.tables.snapshot().catalog().schema_names(self.tables.at());
+        names.push(INFORMATION_SCHEMA.to_owned());
+        names
     }
 
     fn schema(&self, name: &str) -> Option<Arc<dyn SchemaProvider>> {
         match name {
-            SCHEMA => Some(self.public.clone()),
+            // plain names are in this one; it knows the statement's own batches too
+            _ if name == self.plain => Some(Arc::new(self.tables.clone())),
             INFORMATION_SCHEMA => Some(self.information.clone()),
-            _ => None,
+            // whether it is there is a question of the position that a table is read at
+            _ => Some(Arc::new(self.tables.in_schema(name))),
         }
     }
 }

@@ -10,7 +10,7 @@ const DAY_MICROS: i64 = 86_400_000_000;
 const YEARS: std::ops::RangeInclusive<i64> = -4_712..=262_142;
 
 /// Days since 1970-01-01 of a date in the proleptic Gregorian calendar.
-fn days_from_civil(year: i64, month: i64, day: i64) -> i64 {
+pub(super) fn days_from_civil(year: i64, month: i64, day: i64) -> i64 {
     let y = if month <= 2 { year - 1 } else { year };
     let era = y.div_euclid(400);
     let yoe = y - era * 400;
@@ -19,7 +19,8 @@ fn days_from_civil(year: i64, month: i64, day: i64) -> i64 {
     era * 146_097 + doe - 719_468
 }
 
-fn civil_from_days(days: i64) -> (i64, i64, i64) {
+/// Year, month and day of a day counted from 1970-01-01.
+pub(super) fn civil_from_days(days: i64) -> (i64, i64, i64) {
     let z = days + 719_468;
     let era = z.div_euclid(146_097);
     let doe = z - era * 146_097;
@@ -31,7 +32,8 @@ fn civil_from_days(days: i64) -> (i64, i64, i64) {
     (yoe + era * 400 + i64::from(month <= 2), month, day)
 }
 
-fn days_in_month(year: i64, month: i64) -> i64 {
+/// Days of a month.
+pub(super) fn days_in_month(year: i64, month: i64) -> i64 {
     match month {
         2 if year % 4 == 0 && (year % 100 != 0 || year % 400 == 0) => 29,
         2 => 28,
@@ -273,6 +275,45 @@ pub fn format_timestamp(micros: i64, zone: &str) -> String {
         text.push_str(format!(".{fraction:06}").trim_end_matches('0'));
     }
     format!("{text}{zone}{era}")
+}
+
+/// `13:45:00.5`.
+#[must_use]
+pub fn format_time(micros: i64) -> String {
+    let (seconds, fraction) = (micros / 1_000_000, micros % 1_000_000);
+    let mut text = format!("{:02}:{:02}:{:02}", seconds / 3600, seconds / 60 % 60, seconds % 60);
+    if fraction > 0 {
+        text.push_str(format!(".{fraction:06}").trim_end_matches('0'));
+    }
+    text
+}
+
+/// Reads a time of day, e.g. `13:45`, `1:45 PM`, `24:00:00`; a date before it and a zone after it are read and dropped.
+///
+/// # Errors
+/// 22007, 22008.
+pub fn parse_time(text: &str) -> Result<i64, Fault> {
+    let mut input = Input { rest: text.trim(), ty: "time" };
+    if let Some((date, clock)) = input.rest.split_once([' ', 'T'])
+        && date.contains('-')
+    {
+        parse(date, "time")?;
+        input.rest = clock.trim_start();
+    }
+    let mut micros = time_of_day(&mut input)?;
+    input.space();
+    let half = 12 * 3_600_000_000;
+    let hour = micros / 3_600_000_000;
+    if input.word("AM") || input.word("PM") {
+        let afternoon = text.trim_end().to_ascii_uppercase().ends_with("PM");
+        if !(1..=12).contains(&hour) {
+            return Err(Fault::date_range("time"));
+        }
+        micros = micros % half + if afternoon { half } else { 0 };
+    }
+    input.space();
+    zone(&mut input)?;
+    if input.rest.is_empty() { Ok(micros) } else { Err(input.syntax()) }
 }
 
 /// The day a timestamp falls on.

@@ -1,21 +1,25 @@
-//! CREATE TABLE and DROP TABLE.
+//! CREATE TABLE, and what DROP TABLE changes.
 //!
 //! Promises: a table that is created has a key: the declared one, or a hidden row id. What is not supported is refused
 //! by name, with what to do instead; nothing of a definition is ignored that would change what the table accepts.
 //! Never: a table takes a name of the system's.
 
 use std::collections::HashSet;
+use std::sync::Arc;
 
 use firn_manifest::ids::{ColumnId, TableId};
-use firn_manifest::schema::{CatalogChange, Column, ColumnType, TableSchema};
+use firn_manifest::schema::{CatalogChange, Column, ColumnType, PUBLIC, TableSchema};
 use sqlparser::ast::{
     ColumnDef, ColumnOption, CreateTable, CreateTableOptions, Expr, HiveDistributionStyle, Ident, IndexColumn,
-    ObjectName, ObjectType, PrimaryKeyConstraint, TableConstraint,
+    PrimaryKeyConstraint, TableConstraint,
 };
 
+use super::constraints::declare::{Building, Wanted};
+use super::constraints::{column, dependents, names as relations};
 use super::query::Query;
-use super::write::{Write, find_table, folded, placed, schema_write, table_ident, target_table};
-use super::{codes, defaults, types};
+use super::relation::{Relation, exists};
+use super::write::{Write, folded, placed, schema_write};
+use super::{codes, defaults};
 use crate::error::{Error, Result};
 
 /// The most columns a table can have (PostgreSQL's bound).
@@ -24,6 +28,8 @@ pub const MAX_COLUMNS: usize = 1_600;
 pub const MAX_KEY_COLUMNS: usize = 32;
 /// The longest name, bytes.
 pub const MAX_NAME_BYTES: usize = 255;
+/// The table in which `firn migrate` records what it did; the one name of the system's that a table can have.
+pub const MIGRATIONS: &str = "firn_migrations";
 /// The hidden key column of a table without a declared key.
 pub const ROW_ID: &str = "_rowid";
 
@@ -31,32 +37,38 @@ pub const ROW_ID: &str = "_rowid";
 pub(super) struct Declared {
     pub(super) column: Column,
     pub(super) default: Option<Expr>,
+    /// the expression of a stored generated column
+    pub(super) stored: Option<Expr>,
+    /// its own constraints
+    pub(super) constraints: Vec<Wanted>,
     key: bool,
+    key_name: Option<String>,
 }
 
 /// CREATE TABLE.
 ///
 /// # Errors
-/// 42P07, 42701, 42703, 42P16, 42601, 54011, 42939, 0A000, and what the defaults say.
+/// 42P07, 42701, 42703, 42P16, 42601, 54011, 42939, 0A000, and what the defaults and constraints say.
 pub async fn create_table(create: &CreateTable, q: &Query) -> Result<Write> {
     refuse_other_kinds(create)?;
-    let ident = table_ident(&create.name)?;
-    check_name(&ident, "table")?;
-    let place = create.name.0.last().and_then(|p| p.as_ident());
-    if let Some(table) = find_table(&ident, q)? {
+    let relation = Relation::of(&create.name)?;
+    check_name(&relation.name, "table")?;
+    if let Some(table) = relation.taken(q)? {
         if create.if_not_exists {
             return Ok(schema_write("CREATE TABLE", vec![]));
         }
-        let error = Error::statement(codes::DUPLICATE_TABLE, format!("table \"{}\" exists already", table.name));
-        return Err(placed(error.with_hint("choose another name, or use CREATE TABLE IF NOT EXISTS"), place));
+        let hint = "choose another name, or use CREATE TABLE IF NOT EXISTS";
+        return Err(exists(&table, Some(&relation.name)).with_hint(hint));
     }
-    let mut schema = TableSchema {
-        id: q.snapshot().catalog().next_table().max(TableId::FIRST_USER),
-        name: ident.value,
-        columns: Vec::with_capacity(create.columns.len() + 1),
-        key: vec![],
-        next_column: ColumnId(1),
-    };
+    let id = q.snapshot().catalog().next_table().max(TableId::FIRST_USER);
+    let place = relation.place(q)?;
+    if relations::is_relation(place.as_deref().unwrap_or(PUBLIC), &relation.name.value, q) {
+        let message = format!("relation \"{}\" exists already", relation.name.value);
+        let error = Error::statement(codes::DUPLICATE_TABLE, message);
+        return Err(placed(error.with_hint("an index has that name; choose another"), Some(&relation.name)));
+    }
+    let mut schema = TableSchema::new(id, relation.name.value, Vec::with_capacity(create.columns.len() + 1), vec![]);
+    schema.schema = place;
     if create.columns.len() > MAX_COLUMNS {
         return Err(too_many_columns(create.columns.len()));
     }
@@ -68,6 +80,7 @@ pub async fn create_table(create: &CreateTable, q: &Query) -> Result<Write> {
     }
     let mut keys: Vec<Vec<ColumnId>> = Vec::new();
     let mut names = HashSet::new();
+    let (mut constraints, mut stored) = (Vec::new(), Vec::new());
     for definition in &create.columns {
         let mut declared = declare(definition, schema.next_column)?;
         if !names.insert(declared.column.name.clone()) {
@@ -79,12 +92,22 @@ pub async fn create_table(create: &CreateTable, q: &Query) -> Result<Write> {
         if declared.key {
             keys.push(vec![declared.column.id]);
             declared.column.nullable = false;
+            schema.key_name = declared.key_name.take();
         }
+        constraints.append(&mut declared.constraints);
+        stored.extend(declared.stored.take().map(|expr| (declared.column.id, expr)));
         schema.next_column = schema.next_column.next();
         schema.columns.push(declared.column);
     }
     for constraint in &create.constraints {
-        keys.push(table_key(constraint, &schema, &create.columns)?);
+        match column::table_constraint(constraint)? {
+            Some(wanted) => constraints.push(wanted),
+            None => {
+                let (key, name) = table_key(constraint, &schema, &create.columns)?;
+                keys.push(key);
+                schema.key_name = name;
+            }
+        }
     }
     match keys.len() {
         0 => add_row_id(&mut schema),
@@ -99,25 +122,39 @@ pub async fn create_table(create: &CreateTable, q: &Query) -> Result<Write> {
     }
     for column in &mut schema.columns {
         if schema.key.contains(&column.id) {
+            check_keyable(column)?;
             column.nullable = false;
         }
     }
-    Ok(schema_write("CREATE TABLE", vec![CatalogChange::Create { schema }]))
+    let mut building = Building::create(schema, q);
+    for (column, expr) in &stored {
+        building.generate(*column, expr)?;
+    }
+    for wanted in &constraints {
+        building.add(wanted).await?;
+    }
+    Ok(building.finish("CREATE TABLE"))
 }
 
-fn add_row_id(schema: &mut TableSchema) {
+/// Refuses a column that no key can hold.
+///
+/// # Errors
+/// 0A000.
+pub(super) fn check_keyable(column: &Column) -> Result<()> {
+    if column.ty.is_keyable() {
+        return Ok(());
+    }
+    let what =
+        format!("column \"{}\" of type {} in a key or an index", column.name, super::types::display_name(column.ty));
+    Err(Error::unsupported(what, "use a column of another type, e.g. a BIGINT of its own, or the text of the value"))
+}
+
+/// Gives a table without a declared key its hidden one.
+pub(super) fn add_row_id(schema: &mut TableSchema) {
     let id = schema.next_column;
     schema.next_column = id.next();
     schema.key = vec![id];
-    schema.columns.push(Column {
-        id,
-        name: ROW_ID.to_owned(),
-        ty: ColumnType::BigInt,
-        nullable: false,
-        default: None,
-        initial: None,
-        hidden: true,
-    });
+    schema.columns.push(Column { hidden: true, ..Column::new(id, ROW_ID, ColumnType::BigInt).not_null() });
 }
 
 /// A table of more columns than can be.
@@ -145,11 +182,11 @@ pub(super) fn check_name(ident: &Ident, what: &str) -> Result<()> {
             codes::NAME_TOO_LONG,
             format!("a {what}'s name has at most {MAX_NAME_BYTES} bytes, not {}", name.len()),
         )
-    } else if name.starts_with('_') || name.starts_with("firn_") {
+    } else if name.starts_with('_') || (name.starts_with("firn_") && name != MIGRATIONS) {
         Error::statement(codes::RESERVED_NAME, format!("{what} name \"{name}\" is reserved"))
             .with_hint("names that begin with _ or firn_ belong to the system; choose another")
-    } else if what == "table" && name.contains('@') {
-        Error::statement(codes::INVALID_NAME, format!("table name \"{name}\" cannot hold @"))
+    } else if matches!(what, "table" | "view") && name.contains('@') {
+        Error::statement(codes::INVALID_NAME, format!("{what} name \"{name}\" cannot hold @"))
             .with_hint("choose another name")
     } else {
         return Ok(());
@@ -164,8 +201,10 @@ pub(super) fn check_name(ident: &Ident, what: &str) -> Result<()> {
 pub(super) fn declare(definition: &ColumnDef, id: ColumnId) -> Result<Declared> {
     let ident = folded(&definition.name);
     check_name(&ident, "column")?;
-    let ty = types::column_type(&definition.data_type).map_err(|e| placed(e, Some(&definition.name)))?;
-    let (mut null, mut key, mut default) = (None, false, None);
+    let (ty, mut generated) =
+        column::column_type(&definition.data_type).map_err(|e| placed(e, Some(&definition.name)))?;
+    let (mut null, mut key, mut default, mut key_name) = (None, false, None, None);
+    let (mut stored, mut constraints) = (None, Vec::new());
     let conflict = |what: &str| {
         let message = format!("{what} for column \"{}\"", ident.value);
         placed(Error::statement(codes::SYNTAX_ERROR, message), Some(&definition.name))
@@ -184,24 +223,48 @@ pub(super) fn declare(definition: &ColumnDef, id: ColumnId) -> Result<Declared> 
             ColumnOption::PrimaryKey(constraint) => {
                 refuse_deferrable(constraint)?;
                 key = true;
+                key_name = option.name.as_ref().map(|n| folded(n).value);
             }
-            other => return Err(placed(refuse_option(other), Some(&definition.name))),
+            other => {
+                let at = |e| placed(e, Some(&definition.name));
+                if let Some(wanted) = column::constraint(option, &definition.name).map_err(at)? {
+                    constraints.push(wanted);
+                    continue;
+                }
+                match column::making(other, ty, &ident.value).map_err(at)? {
+                    None => return Err(at(refuse_option(other))),
+                    Some(_) if generated.is_some() || stored.is_some() => {
+                        return Err(column::two_sources(&ident.value));
+                    }
+                    Some(column::Making::Identity(identity)) => generated = Some(identity),
+                    Some(column::Making::Stored(expr)) => stored = Some(*expr),
+                }
+            }
         }
     }
+    if default.is_some() && (generated.is_some() || stored.is_some()) {
+        return Err(placed(column::two_sources(&ident.value), Some(&definition.name)));
+    }
+    if generated.is_some() && null == Some(true) {
+        return Err(conflict("conflicting NULL and identity"));
+    }
     let column = Column {
-        id,
-        name: ident.value,
-        ty,
-        nullable: null != Some(false),
+        nullable: null != Some(false) && generated.is_none(),
+        generated,
         default: default.as_ref().map(ToString::to_string),
-        initial: None,
-        hidden: false,
+        ..Column::new(id, ident.value, ty)
     };
-    Ok(Declared { column, default, key })
+    Ok(Declared { column, default, stored, constraints, key, key_name })
 }
 
-fn table_key(constraint: &TableConstraint, schema: &TableSchema, definitions: &[ColumnDef]) -> Result<Vec<ColumnId>> {
-    let TableConstraint::PrimaryKey(primary) = constraint else { return Err(refuse_constraint(constraint)) };
+fn table_key(
+    constraint: &TableConstraint,
+    schema: &TableSchema,
+    definitions: &[ColumnDef],
+) -> Result<(Vec<ColumnId>, Option<String>)> {
+    let TableConstraint::PrimaryKey(primary) = constraint else {
+        return Err(Error::internal("a primary key that is none"));
+    };
     refuse_deferrable(primary)?;
     if primary.columns.len() > MAX_KEY_COLUMNS {
         return Err(Error::statement(
@@ -228,7 +291,7 @@ fn table_key(constraint: &TableConstraint, schema: &TableSchema, definitions: &[
         }
         key.push(column.id);
     }
-    Ok(key)
+    Ok((key, primary.name.as_ref().map(|n| folded(n).value)))
 }
 
 fn key_ident(part: &IndexColumn) -> Result<&Ident> {
@@ -252,48 +315,29 @@ fn refuse_deferrable(key: &PrimaryKeyConstraint) -> Result<()> {
 
 fn refuse_option(option: &ColumnOption) -> Error {
     let (what, instead) = match option {
-        ColumnOption::Check(_) => ("CHECK", "check values before they are written"),
-        ColumnOption::Unique(_) => ("UNIQUE", "make the column the PRIMARY KEY, or keep a second table keyed by it"),
-        ColumnOption::ForeignKey(_) => {
-            ("REFERENCES", "leave it away; check the other table in the same transaction (SERIALIZABLE keeps it true)")
-        }
-        ColumnOption::Generated { .. } | ColumnOption::Identity(_) => {
-            ("GENERATED", "use a DEFAULT, or compute the value in the query that reads")
-        }
         ColumnOption::Collation(_) => ("COLLATE", "leave it away; text is ordered by its bytes"),
         ColumnOption::Comment(_) => ("COMMENT", "leave it away"),
         _ => {
             return Error::unsupported(
                 format!("column option {option}"),
-                "use NOT NULL, NULL, DEFAULT and PRIMARY KEY",
+                "use NOT NULL, NULL, DEFAULT, GENERATED, PRIMARY KEY, UNIQUE, CHECK and REFERENCES",
             );
         }
     };
     Error::unsupported(what, instead)
 }
 
-fn refuse_constraint(constraint: &TableConstraint) -> Error {
-    match constraint {
-        TableConstraint::Unique(_) => {
-            Error::unsupported("UNIQUE", "make the columns the PRIMARY KEY, or keep a second table keyed by them")
-        }
-        TableConstraint::ForeignKey(_) => Error::unsupported(
-            "FOREIGN KEY",
-            "leave it away; check the other table in the same transaction (SERIALIZABLE keeps it true)",
-        ),
-        TableConstraint::Check(_) => Error::unsupported("CHECK", "check values before they are written"),
-        other => Error::unsupported(format!("table constraint {other}"), "use PRIMARY KEY (a, b)"),
-    }
-}
-
-fn refuse_other_kinds(create: &CreateTable) -> Result<()> {
-    let refused: [(bool, &str, &str); 14] = [
+/// Refuses what is no plain table.
+///
+/// # Errors
+/// 0A000.
+pub(super) fn refuse_other_kinds(create: &CreateTable) -> Result<()> {
+    let refused: [(bool, &str, &str); 13] = [
         (
             create.temporary || create.transient || create.volatile,
             "CREATE TEMPORARY TABLE",
             "use WITH inside the query, or a table that you drop",
         ),
-        (create.query.is_some(), "CREATE TABLE AS", "create the table with its columns, then INSERT INTO … SELECT"),
         (create.like.is_some() || create.clone.is_some(), "CREATE TABLE LIKE", "write the columns out"),
         (create.or_replace, "CREATE OR REPLACE TABLE", "use DROP TABLE IF EXISTS and CREATE TABLE in one transaction"),
         (
@@ -337,19 +381,10 @@ fn refuse_other_kinds(create: &CreateTable) -> Result<()> {
     }
 }
 
-/// DROP TABLE of one or more tables: all or none.
+/// The changes that drop a table or view; `dropped` are all that the statement drops.
 ///
 /// # Errors
-/// 42P01, 42501; 0A000 for other objects.
-pub fn drop_table(kind: ObjectType, if_exists: bool, names: &[ObjectName], q: &Query) -> Result<Write> {
-    if kind != ObjectType::Table {
-        return Err(Error::unsupported(format!("DROP {kind}"), "tables are the only objects: DROP TABLE"));
-    }
-    let mut ids: Vec<TableId> = Vec::new();
-    for name in names {
-        let table = if if_exists { find_table(&table_ident(name)?, q)? } else { Some(target_table(name, q)?) };
-        ids.extend(table.map(|t| t.id).filter(|id| !ids.contains(id)));
-    }
-    let changes = ids.into_iter().map(|id| CatalogChange::Drop { id }).collect();
-    Ok(schema_write("DROP TABLE", changes))
+/// 2BP01 while another table refers to one of them.
+pub(super) fn drop_changes(tables: &[Arc<TableSchema>], cascade: bool, q: &Query) -> Result<Vec<CatalogChange>> {
+    dependents::drop_tables(tables, cascade, q)
 }

@@ -24,6 +24,10 @@ pub struct Facts {
     pub position: i64,
     /// who runs it
     pub user: String,
+    /// the SQL schemas that plain names are looked up in, in order
+    pub path: Arc<[String]>,
+    /// the first of them that is there
+    pub schema: Option<String>,
 }
 
 /// The functions whose answers differ from statement to statement.
@@ -32,7 +36,9 @@ pub fn of_statement(facts: &Facts) -> Vec<ScalarUDF> {
     let now = ScalarValue::TimestampMicrosecond(Some(facts.now), Some("UTC".into()));
     let local = ScalarValue::TimestampMicrosecond(Some(facts.now), None);
     let user = ScalarValue::Utf8View(Some(facts.user.clone()));
+    let schema = ScalarValue::Utf8View(facts.schema.clone());
     vec![
+        Fact::udf("current_schema", &[], schema),
         Fact::udf("now", &["current_timestamp", "transaction_timestamp", "statement_timestamp"], now),
         Fact::udf("localtimestamp", &[], local),
         Fact::udf("firn_position", &[], ScalarValue::Int64(Some(facts.position))),
@@ -48,7 +54,6 @@ pub fn shared() -> Vec<ScalarUDF> {
         Fact::udf("firn_version", &[], text(VERSION)),
         Fact::udf("version", &[], text(&format!("FirnDB, {VERSION}"))),
         Fact::udf("current_database", &["current_catalog"], text(super::context::CATALOG)),
-        Fact::udf("current_schema", &[], text(super::context::SCHEMA)),
     ]
 }
 

@@ -28,7 +28,7 @@ pub fn query(table: &TableSchema, at: Position) -> Result<ast::Query> {
         let _ = write!(sql, "v.{}, ", quote(&column.name));
     }
     let keys: Vec<String> = table.key_columns().map(|c| quote(&c.name)).collect();
-    let versions = quote(&names::history(&table.name));
+    let versions = format!("{}.{}", quote(table.schema_name()), quote(&names::history(&table.name)));
     let _ = write!(
         sql,
         "CAST(v._begin AS BIGINT) AS _begin, CAST(v.firn_end AS BIGINT) AS _end, \

@@ -11,14 +11,24 @@ use async_trait::async_trait;
 use datafusion::catalog::{MemTable, SchemaProvider, TableProvider};
 use datafusion::common::{DataFusionError, Result};
 use firn_manifest::ids::Position;
-use firn_manifest::schema::{Column, ColumnType, TableSchema};
+use firn_manifest::schema::{Column, ColumnType, Element, TableSchema};
 
-use super::context::{CATALOG, INFORMATION_SCHEMA, SCHEMA};
+use super::constraints::described;
+use super::context::{CATALOG, INFORMATION_SCHEMA};
 use super::types::display_name;
 use crate::state::Snapshot;
 use crate::state::catalog::COMMITS;
 
-const NAMES: [&str; 6] = ["tables", "columns", "schemata", "table_constraints", "key_column_usage", "views"];
+const NAMES: [&str; 8] = [
+    "tables",
+    "columns",
+    "schemata",
+    "table_constraints",
+    "key_column_usage",
+    "referential_constraints",
+    "check_constraints",
+    "views",
+];
 
 /// The schema `information_schema` of one statement.
 #[derive(Debug)]
@@ -37,6 +47,7 @@ impl Information {
     fn all_tables(&self) -> Vec<Arc<TableSchema>> {
         let catalog = self.snapshot.catalog();
         let mut tables = catalog.tables(self.at);
+        tables.retain(|t| t.index_of.is_none());
         tables.extend(catalog.table(COMMITS, self.at).cloned());
         tables
     }
@@ -45,71 +56,47 @@ impl Information {
         let tables = self.all_tables();
         Some(match name {
             "tables" => {
-                let mut rows = Rows::new(&["table_catalog", "table_schema", "table_name", "table_type"], &[]);
+                let names = ["table_catalog", "table_schema", "table_name", "table_type", "table_comment"];
+                let mut rows = Rows::new(&names, &[]);
                 for table in &tables {
-                    let ty = if table.name == COMMITS { "SYSTEM TABLE" } else { "BASE TABLE" };
-                    rows.text([Some(CATALOG), Some(SCHEMA), Some(table.name.as_str()), Some(ty)]);
+                    let ty = match &table.view {
+                        _ if table.name == COMMITS => "SYSTEM TABLE",
+                        Some(_) => "VIEW",
+                        None => "BASE TABLE",
+                    };
+                    let (schema, comment) = (Some(table.schema_name()), table.comment.as_deref());
+                    rows.text([Some(CATALOG), schema, Some(table.name.as_str()), Some(ty), comment]);
                 }
                 for name in NAMES {
-                    rows.text([Some(CATALOG), Some(INFORMATION_SCHEMA), Some(name), Some("VIEW")]);
+                    rows.text([Some(CATALOG), Some(INFORMATION_SCHEMA), Some(name), Some("VIEW"), None]);
                 }
                 rows
             }
             "columns" => columns(&tables),
             "schemata" => {
-                let mut rows = Rows::new(&["catalog_name", "schema_name", "schema_owner"], &[]);
-                rows.text([Some(CATALOG), Some(SCHEMA), Some(CATALOG)]);
-                rows.text([Some(CATALOG), Some(INFORMATION_SCHEMA), Some(CATALOG)]);
+                let mut rows = Rows::new(&["catalog_name", "schema_name", "schema_owner", "schema_comment"], &[]);
+                let catalog = self.snapshot.catalog();
+                for name in catalog.schema_names(self.at) {
+                    let comment = catalog.sql_schema(&name, self.at).and_then(|s| s.comment.as_deref());
+                    rows.text([Some(CATALOG), Some(name.as_str()), Some(CATALOG), comment]);
+                }
+                rows.text([Some(CATALOG), Some(INFORMATION_SCHEMA), Some(CATALOG), None]);
                 rows
             }
-            "table_constraints" => {
-                let names = [
-                    "constraint_catalog",
-                    "constraint_schema",
-                    "constraint_name",
-                    "table_catalog",
-                    "table_schema",
-                    "table_name",
-                    "constraint_type",
-                ];
+            "table_constraints" => described::table_constraints(&tables),
+            "key_column_usage" => described::key_column_usage(&tables),
+            "referential_constraints" => described::referential_constraints(&tables),
+            "check_constraints" => described::check_constraints(&tables),
+            "views" => {
+                let names = ["table_catalog", "table_schema", "table_name", "view_definition", "is_updatable"];
                 let mut rows = Rows::new(&names, &[]);
-                for table in keyed(&tables) {
-                    let key = format!("{}_pkey", table.name);
-                    let (c, s) = (Some(CATALOG), Some(SCHEMA));
-                    rows.text([c, s, Some(key.as_str()), c, s, Some(table.name.as_str()), Some("PRIMARY KEY")]);
+                for table in &tables {
+                    let Some(view) = &table.view else { continue };
+                    let (schema, name) = (Some(table.schema_name()), Some(table.name.as_str()));
+                    rows.text([Some(CATALOG), schema, name, Some(view.query.as_str()), Some("NO")]);
                 }
                 rows
             }
-            "key_column_usage" => {
-                let names = [
-                    "constraint_catalog",
-                    "constraint_schema",
-                    "constraint_name",
-                    "table_catalog",
-                    "table_schema",
-                    "table_name",
-                    "column_name",
-                ];
-                let mut rows = Rows::new(&names, &["ordinal_position"]);
-                for table in keyed(&tables) {
-                    let key = format!("{}_pkey", table.name);
-                    let (c, s) = (Some(CATALOG), Some(SCHEMA));
-                    for (column, ordinal) in table.key_columns().zip(1..) {
-                        rows.text([
-                            c,
-                            s,
-                            Some(key.as_str()),
-                            c,
-                            s,
-                            Some(table.name.as_str()),
-                            Some(column.name.as_str()),
-                        ]);
-                        rows.numbers([Some(ordinal)]);
-                    }
-                }
-                rows
-            }
-            "views" => Rows::new(&["table_catalog", "table_schema", "table_name", "view_definition"], &[]),
             _ => return None,
         })
     }
@@ -132,10 +119,6 @@ impl SchemaProvider for Information {
     }
 }
 
-fn keyed(tables: &[Arc<TableSchema>]) -> impl Iterator<Item = &Arc<TableSchema>> {
-    tables.iter().filter(|t| t.name == COMMITS || t.row_id().is_none())
-}
-
 fn columns(tables: &[Arc<TableSchema>]) -> Rows {
     let texts = [
         "table_catalog",
@@ -146,6 +129,13 @@ fn columns(tables: &[Arc<TableSchema>]) -> Rows {
         "is_nullable",
         "data_type",
         "udt_name",
+        "column_comment",
+        "is_identity",
+        "identity_generation",
+        "identity_start",
+        "identity_increment",
+        "is_generated",
+        "generation_expression",
     ];
     let numbers =
         ["ordinal_position", "character_maximum_length", "numeric_precision", "numeric_scale", "datetime_precision"];
@@ -154,15 +144,23 @@ fn columns(tables: &[Arc<TableSchema>]) -> Rows {
         for (column, ordinal) in table.columns.iter().filter(|c| !c.hidden).zip(1..) {
             let nullable = if column.nullable { "YES" } else { "NO" };
             let ty = plain_name(column.ty);
+            let made = described::generated(column);
             rows.text([
                 Some(CATALOG),
-                Some(SCHEMA),
+                Some(table.schema_name()),
                 Some(table.name.as_str()),
                 Some(column.name.as_str()),
-                column.default.as_deref(),
+                column.default.as_deref().filter(|_| table.view.is_none()),
                 Some(nullable),
                 Some(ty.as_str()),
                 Some(short_name(column.ty)),
+                column.comment.as_deref(),
+                made[0].as_deref(),
+                made[1].as_deref(),
+                made[2].as_deref(),
+                made[3].as_deref(),
+                made[4].as_deref(),
+                made[5].as_deref(),
             ]);
             let (precision, scale) = digits(column);
             rows.numbers([Some(ordinal), length(column), precision, scale, fraction(column)]);
@@ -173,6 +171,9 @@ fn columns(tables: &[Arc<TableSchema>]) -> Rows {
 
 /// The type's name without its parameters.
 fn plain_name(ty: ColumnType) -> String {
+    if matches!(ty, ColumnType::Array { .. }) {
+        return "ARRAY".to_owned();
+    }
     let name = display_name(ty);
     name.split('(').next().unwrap_or(&name).to_owned()
 }
@@ -195,6 +196,35 @@ pub fn short_name(ty: ColumnType) -> &'static str {
         ColumnType::Timestamp => "timestamp",
         ColumnType::Timestamptz => "timestamptz",
         ColumnType::Uuid => "uuid",
+        ColumnType::Time => "time",
+        ColumnType::Interval => "interval",
+        ColumnType::Json => "json",
+        ColumnType::Jsonb => "jsonb",
+        ColumnType::Array { of } => short_array_name(of),
+    }
+}
+
+/// The name of an array's type in PostgreSQL's own catalog: its element's after an underscore.
+fn short_array_name(of: Element) -> &'static str {
+    match of {
+        Element::Boolean => "_bool",
+        Element::SmallInt => "_int2",
+        Element::Integer => "_int4",
+        Element::BigInt => "_int8",
+        Element::Real => "_float4",
+        Element::Double => "_float8",
+        Element::Decimal { .. } => "_numeric",
+        Element::Text => "_text",
+        Element::Varchar { .. } => "_varchar",
+        Element::Bytea => "_bytea",
+        Element::Date => "_date",
+        Element::Timestamp => "_timestamp",
+        Element::Timestamptz => "_timestamptz",
+        Element::Uuid => "_uuid",
+        Element::Time => "_time",
+        Element::Interval => "_interval",
+        Element::Json => "_json",
+        Element::Jsonb => "_jsonb",
     }
 }
 
@@ -220,7 +250,7 @@ fn digits(column: &Column) -> (Option<i32>, Option<i32>) {
 fn fraction(column: &Column) -> Option<i32> {
     match column.ty {
         ColumnType::Date => Some(0),
-        ColumnType::Timestamp | ColumnType::Timestamptz => Some(6),
+        ColumnType::Time | ColumnType::Timestamp | ColumnType::Timestamptz | ColumnType::Interval => Some(6),
         _ => None,
     }
 }
@@ -244,6 +274,13 @@ impl Rows {
 
     /// The text columns of one more row.
     pub(super) fn text<const N: usize>(&mut self, values: [Option<&str>; N]) {
+        for (column, value) in self.texts.iter_mut().zip(values) {
+            column.push(value.map(str::to_owned));
+        }
+    }
+
+    /// The same, of as many columns as there are.
+    pub(super) fn texts(&mut self, values: &[Option<&str>]) {
         for (column, value) in self.texts.iter_mut().zip(values) {
             column.push(value.map(str::to_owned));
         }

@@ -5,29 +5,32 @@
 
 use std::sync::Arc;
 
-use arrow::array::{Array, ArrayRef, Int64Array, RecordBatch, RecordBatchOptions};
-use firn_manifest::schema::{Column, TableSchema};
+use arrow::array::{ArrayRef, Int64Array, RecordBatch};
+use firn_manifest::schema::TableSchema;
 use firn_segment::record::RowOp;
-use firn_segment::types::storage_schema;
 use futures::StreamExt;
-use sqlparser::ast::{Expr, Ident, Insert, ObjectName, OnInsert, Parens, Query as AstQuery, SetExpr, TableObject};
+use sqlparser::ast::{
+    Expr, Ident, Insert, ObjectName, OnInsert, Parens, Query as AstQuery, SelectItem, SetExpr, TableObject,
+};
 
 use super::assign::{Rows, assign};
 use super::cells::{self, Cell};
+use super::constraints::{identity, rows as constraints};
 use super::convert::joined;
 use super::query::Query;
+use super::relation::Relation;
 use super::returning::returning;
 use super::write::{
     Changed, MAX_STATEMENT_BYTES, Write, bytes_of, check_size, column_index, folded, placed, row_write, sql_rows,
     target_table,
 };
-use super::{codes, conflict, defaults, eval, keys};
-use crate::error::{Error, Result, sqlstate};
+use super::{codes, conflict, eval, keys};
+use crate::error::{Error, Result};
 
 /// INSERT.
 ///
 /// # Errors
-/// 42P01, 42703, 42701, 42601, 23502, 23505, 21000, 42P10, 54000, 0A000, and what assignment says of a value.
+/// 42P01, 42703, 42701, 42601, 23502, 23503, 23505, 23514, 21000, 42P10, 428C9, 54000, 0A000, and what assignment says of a value.
 pub async fn insert(insert: &Insert, q: &Query) -> Result<Write> {
     refuse_other_forms(insert)?;
     let TableObject::TableName(name) = &insert.table else {
@@ -37,11 +40,13 @@ pub async fn insert(insert: &Insert, q: &Query) -> Result<Write> {
     let alias = insert.table_alias.as_ref().map_or_else(|| table.name.clone(), |a| folded(&a.alias).value);
     let targets = targets(&table, &insert.columns)?;
     let explicit = !insert.columns.is_empty();
+    // the parser's place for OVERRIDING SYSTEM VALUE, which sqlparser has no word for
+    let overriding = insert.overwrite && insert.into;
     let rows = match &insert.source {
         None => Given { targets: vec![], arrays: vec![], rows: 1 },
         Some(source) => match plain_values(source) {
-            Some(rows) => from_values(&table, targets, explicit, rows, q).await?,
-            None => from_query(&table, targets, explicit, source, q).await?,
+            Some(rows) => from_values(&table, targets, (explicit, overriding), rows, q).await?,
+            None => from_query(&table, targets, (explicit, overriding), source, q).await?,
         },
     };
     let batch = complete(&table, rows, q).await?;
@@ -65,7 +70,7 @@ pub async fn insert(insert: &Insert, q: &Query) -> Result<Write> {
         None => Ok(RecordBatch::new_empty(crate::state::sql_schema(&table, false))),
     };
     let returned = returning(insert.returning.as_deref(), &table, &alias, written, q).await?;
-    row_write("INSERT", count, changed, returned)
+    row_write("INSERT", count, changed, returned, q).await
 }
 
 /// Rows of a batch whose columns are found by name, as `firn load` brings them.
@@ -73,15 +78,16 @@ pub async fn insert(insert: &Insert, q: &Query) -> Result<Write> {
 /// # Errors
 /// As [`insert`].
 pub async fn insert_batch(table: &str, batch: &RecordBatch, q: &Query) -> Result<Write> {
-    let table = target_table(&ObjectName::from(vec![Ident::with_quote('"', table)]), q)?;
+    let table = Relation::parse(table, q)?.target(q)?;
     let names: Vec<ObjectName> =
         batch.schema().fields().iter().map(|f| ObjectName::from(vec![Ident::with_quote('"', f.name())])).collect();
     let targets = targets(&table, &names)?;
+    targets.iter().try_for_each(|at| identity::refuse_given(&table.columns[*at], true))?;
     let arrays = assign_all(&table, &targets, batch.columns(), 0)?;
     let stored = complete(&table, Given { targets, arrays, rows: batch.num_rows() }, q).await?;
     let count = stored.num_rows();
     let changed = plain(&table, stored, q).await?;
-    row_write("INSERT", count, changed, None)
+    row_write("INSERT", count, changed, None, q).await
 }
 
 fn refuse_other_forms(insert: &Insert) -> Result<()> {
@@ -90,7 +96,7 @@ fn refuse_other_forms(insert: &Insert) -> Result<()> {
         (insert.or.is_some(), "INSERT OR …", instead_conflict),
         (insert.replace_into, "REPLACE INTO", instead_conflict),
         (insert.ignore, "INSERT IGNORE", "use ON CONFLICT DO NOTHING"),
-        (insert.overwrite, "INSERT OVERWRITE", "use DELETE and INSERT in one transaction"),
+        (insert.overwrite && !insert.into, "INSERT OVERWRITE", "use DELETE and INSERT in one transaction"),
         (!insert.assignments.is_empty(), "INSERT … SET", "use INSERT INTO t (columns) VALUES (…)"),
         (insert.partitioned.is_some() || !insert.after_columns.is_empty(), "INSERT … PARTITION", "leave it away"),
         (insert.output.is_some(), "OUTPUT", "use RETURNING"),
@@ -180,7 +186,7 @@ fn check_width(table: &TableSchema, targets: &mut Vec<usize>, explicit: bool, wi
 async fn from_values(
     table: &TableSchema,
     mut targets: Vec<usize>,
-    explicit: bool,
+    (explicit, overriding): (bool, bool),
     rows: &[Parens<Vec<Expr>>],
     q: &Query,
 ) -> Result<Given> {
@@ -205,10 +211,79 @@ async fn from_values(
     for (cells, at) in columns.iter().zip(&targets) {
         let column = &table.columns[*at];
         let wanted = cells.iter().filter(|c| **c == Cell::Default).count();
-        let given = if wanted > 0 { Some(defaults::values(column, wanted, q).await?) } else { None };
+        if wanted < cells.len() {
+            identity::refuse_given(column, overriding)?;
+        }
+        let given = if wanted > 0 { Some(constraints::unset(table, column, wanted, q).await?) } else { None };
         arrays.push(cells::build(cells, column, given.as_ref())?);
     }
     Ok(Given { targets, arrays, rows: rows.len() })
+}
+
+/// A row of VALUES whose expressions a query evaluates over other rows, as MERGE inserts it.
+pub(super) struct Proposed {
+    targets: Vec<usize>,
+    cells: Vec<Cell>,
+}
+
+impl Proposed {
+    /// Reads `(columns) VALUES (…)`.
+    ///
+    /// # Errors
+    /// 42703, 42701, 42601, 42P02.
+    pub(super) fn read(table: &TableSchema, columns: &[ObjectName], values: &[Expr], q: &Query) -> Result<Self> {
+        let mut targets = targets(table, columns)?;
+        check_width(table, &mut targets, !columns.is_empty(), values.len())?;
+        let cells = values
+            .iter()
+            .zip(&targets)
+            .map(|(expr, at)| {
+                let cell = cells::cell(expr, table.columns[*at].ty, q.params())?;
+                if cell != Cell::Default {
+                    identity::refuse_given(&table.columns[*at], false)?;
+                }
+                Ok(cell)
+            })
+            .collect::<Result<Vec<_>>>()?;
+        Ok(Self { targets, cells })
+    }
+
+    /// The expressions that the query must evaluate.
+    pub(super) fn projection(&self) -> Vec<SelectItem> {
+        let exprs = self.cells.iter().filter_map(|cell| match cell {
+            Cell::Expr(expr) => Some((**expr).clone()),
+            _ => None,
+        });
+        exprs.enumerate().map(|(i, expr)| eval::named(expr, format!("firn_v{i}"))).collect()
+    }
+
+    /// Whole rows, checked; `evaluated` are the projection's values.
+    ///
+    /// # Errors
+    /// As [`insert`].
+    pub(super) async fn rows(
+        &self,
+        table: &TableSchema,
+        evaluated: &[ArrayRef],
+        rows: usize,
+        q: &Query,
+    ) -> Result<RecordBatch> {
+        let mut evaluated = evaluated.iter();
+        let mut arrays = Vec::with_capacity(self.cells.len());
+        for (cell, at) in self.cells.iter().zip(&self.targets) {
+            let column = &table.columns[*at];
+            arrays.push(match cell {
+                Cell::Expr(_) => {
+                    let values =
+                        evaluated.next().ok_or_else(|| Error::internal("a value of MERGE was not evaluated"))?;
+                    assign(values, column, Rows::From(0))?
+                }
+                Cell::Default => constraints::unset(table, column, rows, q).await?,
+                literal => super::defaults::repeat(&cells::build(std::slice::from_ref(literal), column, None)?, rows)?,
+            });
+        }
+        complete(table, Given { targets: self.targets.clone(), arrays, rows }, q).await
+    }
 }
 
 /// Replaces every expression among the cells by its value.
@@ -231,15 +306,25 @@ async fn evaluate(columns: &mut [Vec<Cell>], q: &Query) -> Result<()> {
     Ok(())
 }
 
+/// A query's rows as a table's whole rows.
+///
+/// # Errors
+/// As [`insert`].
+pub(super) async fn rows_of_query(table: &TableSchema, source: &AstQuery, q: &Query) -> Result<RecordBatch> {
+    let rows = from_query(table, targets(table, &[])?, (false, false), source, q).await?;
+    complete(table, rows, q).await
+}
+
 async fn from_query(
     table: &TableSchema,
     mut targets: Vec<usize>,
-    explicit: bool,
+    (explicit, overriding): (bool, bool),
     source: &AstQuery,
     q: &Query,
 ) -> Result<Given> {
     let (schema, mut stream) = q.stream(source.clone()).await?;
     check_width(table, &mut targets, explicit, schema.fields().len())?;
+    targets.iter().try_for_each(|at| identity::refuse_given(&table.columns[*at], overriding))?;
     let mut parts: Vec<Vec<ArrayRef>> = vec![Vec::new(); targets.len()];
     let (mut rows, mut bytes) = (0, 0);
     while let Some(batch) = stream.next().await {
@@ -275,41 +360,10 @@ async fn complete(table: &TableSchema, given: Given, q: &Query) -> Result<Record
         arrays.push(match place.and_then(|p| given.arrays.get(p)) {
             Some(array) => array.clone(),
             None if column.hidden => Arc::new(Int64Array::from(vec![0; rows])),
-            None => defaults::values(column, rows, q).await?,
+            None => constraints::unset(table, column, rows, q).await?,
         });
     }
-    stored_batch(table, arrays, rows)
-}
-
-/// A batch of whole rows, checked for NULLs and size.
-///
-/// # Errors
-/// 23502, 54000.
-pub(super) fn stored_batch(table: &TableSchema, arrays: Vec<ArrayRef>, rows: usize) -> Result<RecordBatch> {
-    for (column, array) in table.columns.iter().zip(&arrays) {
-        check_nulls(table, column, array)?;
-    }
-    let options = RecordBatchOptions::new().with_row_count(Some(rows));
-    let batch = RecordBatch::try_new_with_options(storage_schema(table), arrays, &options)
-        .map_err(|e| Error::internal(format!("rows of table \"{}\" do not fit its schema: {e}", table.name)))?;
-    check_size(bytes_of(&batch), MAX_STATEMENT_BYTES, "writes")?;
-    Ok(batch)
-}
-
-fn check_nulls(table: &TableSchema, column: &Column, array: &ArrayRef) -> Result<()> {
-    let required = !column.nullable || table.key.contains(&column.id);
-    if !required || array.null_count() == 0 {
-        return Ok(());
-    }
-    let row = (0..array.len()).find(|i| array.is_null(*i)).map_or(0, |i| i + 1);
-    Err(Error::statement(
-        sqlstate::NOT_NULL_VIOLATION,
-        format!(
-            "null value in column \"{}\" of relation \"{}\" violates its NOT NULL constraint",
-            column.name, table.name
-        ),
-    )
-    .with_detail(format!("row {row}")))
+    constraints::finish(table, arrays, rows, q)
 }
 
 /// New rows whose keys must all be free.

@@ -12,9 +12,10 @@ use datafusion::common::ScalarValue;
 use datafusion::logical_expr::Operator;
 use datafusion::physical_expr::PhysicalExpr;
 use datafusion::physical_expr::expressions::{BinaryExpr, Column, in_list, lit};
+use firn_manifest::ids::ColumnId;
 use firn_manifest::schema::{ColumnType, TableSchema};
 use firn_segment::key::{Key, describe_key, encode_keys};
-use firn_segment::types::to_sql;
+use firn_segment::types::column_to_sql;
 use firn_segment::{SegmentError, SegmentErrorKind};
 
 use super::errors;
@@ -58,9 +59,10 @@ fn key_error(table: &TableSchema, error: SegmentError) -> Error {
 pub fn duplicate(table: &TableSchema, key: &Key) -> Error {
     let names: Vec<&str> = table.key_columns().map(|c| c.name.as_str()).collect();
     let shown = describe_key(key, &key_types(table));
+    let name = super::constraints::names::key_name(table).unwrap_or_default();
     Error::statement(
         sqlstate::UNIQUE_VIOLATION,
-        format!("duplicate key value violates the primary key of table \"{0}\" (\"{0}_pkey\")", table.name),
+        format!("duplicate key value violates the primary key of table \"{}\" (\"{name}\")", table.name),
     )
     .with_detail(format!("key ({})={shown} already exists", names.join(", ")))
 }
@@ -70,6 +72,9 @@ pub fn duplicate(table: &TableSchema, key: &Key) -> Error {
 /// # Errors
 /// 23505.
 pub fn check_distinct(table: &TableSchema, keys: &[Key]) -> Result<()> {
+    if keys.is_sorted_by(|a, b| a < b) {
+        return Ok(());
+    }
     let mut seen = HashSet::with_capacity(keys.len());
     match keys.iter().find(|key| !seen.insert(*key)) {
         Some(key) => Err(duplicate(table, key)),
@@ -89,7 +94,7 @@ pub async fn locate(table: &TableSchema, keys: &[Key], q: &Query) -> Result<Vec<
 }
 
 /// Keys in one recorded read, beyond which the whole table counts as read.
-const MAX_READ_KEYS: usize = 1_000;
+pub const MAX_READ_KEYS: usize = 1_000;
 
 /// Remembers, for a transaction, that what became of the statement depends on the rows of those keys: `rows` are rows
 /// of `stored` (all columns in the table's order).
@@ -105,16 +110,37 @@ pub fn record(table: &TableSchema, stored: &RecordBatch, rows: &[usize], q: &Que
     Ok(())
 }
 
-/// `key IN (…)` for one column, `(a = … AND b = …) OR …` for several, over the table's whole SQL schema.
+/// The condition that the key is that of one of the rows.
 fn key_predicate(table: &TableSchema, stored: &RecordBatch, rows: &[usize]) -> Result<Arc<dyn PhysicalExpr>> {
-    let schema = sql_schema(table, true);
-    let mut parts: Vec<(Arc<dyn PhysicalExpr>, ArrayRef)> = Vec::with_capacity(table.key.len());
+    let mut arrays = Vec::with_capacity(table.key.len());
     for id in &table.key {
-        let place = table.columns.iter().position(|c| c.id == *id);
-        let (Some(at), Some(column)) = (place, place.and_then(|at| stored.columns().get(at))) else {
-            return Err(Error::internal(format!("table \"{}\" lacks a key column", table.name)));
-        };
-        parts.push((Arc::new(Column::new(&table.columns[at].name, at)), to_sql(column)?));
+        let place = table.columns.iter().zip(stored.columns()).find(|(column, _)| column.id == *id);
+        let (column, array) = place.ok_or_else(|| lacks(table))?;
+        arrays.push(column_to_sql(array, column.ty)?);
+    }
+    any_of(table, &table.key, &arrays, rows)
+}
+
+fn lacks(table: &TableSchema) -> Error {
+    Error::internal(format!("table \"{}\" lacks a key column", table.name))
+}
+
+/// `a IN (…)` for one column, `(a = … AND b = …) OR …` for several, over the table's whole SQL schema; the values are
+/// those `rows` of `arrays` (SQL types).
+///
+/// # Errors
+/// None that a statement can cause.
+pub fn any_of(
+    table: &TableSchema,
+    columns: &[ColumnId],
+    arrays: &[ArrayRef],
+    rows: &[usize],
+) -> Result<Arc<dyn PhysicalExpr>> {
+    let schema = sql_schema(table, true);
+    let mut parts: Vec<(Arc<dyn PhysicalExpr>, ArrayRef)> = Vec::with_capacity(columns.len());
+    for (id, array) in columns.iter().zip(arrays) {
+        let at = table.columns.iter().position(|c| c.id == *id).ok_or_else(|| lacks(table))?;
+        parts.push((Arc::new(Column::new(&table.columns[at].name, at)), array.clone()));
     }
     let value = |array: &ArrayRef, row: usize| -> Result<Arc<dyn PhysicalExpr>> {
         Ok(lit(ScalarValue::try_from_array(array, row).map_err(|e| errors::from_datafusion(&e))?))

@@ -23,7 +23,7 @@ const PREFIXES: [&str; 12] = [
 ];
 
 /// What the planner refuses, by its words.
-const PLANNED: [(&str, &str); 16] = [
+const PLANNED: [(&str, &str); 27] = [
     ("for SELECT DISTINCT, ORDER BY", "42P10"),
     ("WITH query name", "42712"),
     ("names given as column alias", "42P10"),
@@ -40,6 +40,17 @@ const PLANNED: [(&str, &str); 16] = [
     ("nconsistent data length across values", "42601"),
     ("requires a boolean expression", "42804"),
     ("nary operator '-' only supports", "42883"),
+    ("window function calls cannot be nested", "42P20"),
+    ("cannot contain window function calls", "42803"),
+    ("function calls cannot be nested", "42803"),
+    ("not in grouping columns", "42803"),
+    ("join condition should not be empty", "42601"),
+    ("order by index starts at 1", "42P10"),
+    ("incompatible inputs for union", "42804"),
+    ("frame offsets for rows / groups must be", "22013"),
+    ("nvalid window frame", "42P20"),
+    ("range requires exactly one order by", "42P20"),
+    ("must be aggregated to return at most one row", "0A000"),
 ];
 
 /// What a function refuses while it runs, by its words.
@@ -133,7 +144,8 @@ pub fn plan(message: &str) -> Error {
     if text.contains("nsupported Value") {
         return Error::unsupported("this kind of literal", "write it as a string in single quotes, or as a number");
     }
-    if let Some(code) = PLANNED.iter().find(|(words, _)| text.contains(words)).map(|(_, code)| *code) {
+    let lower = text.to_lowercase();
+    if let Some((_, code)) = PLANNED.iter().find(|(words, _)| lower.contains(&words.to_lowercase())) {
         return Error::statement(code, tidy(text));
     }
     if text.contains("SQL type") && text.to_lowercase().contains("unsupported") {
@@ -186,21 +198,18 @@ fn no_table(full: &str) -> Error {
         return Error::statement("3D000", format!("database \"{catalog}\" cannot be reached from here"))
             .with_hint("a session sees one namespace; write the table's name without a database");
     }
-    match schema {
-        context::SCHEMA => {}
+    let before = match schema {
+        context::SCHEMA | context::PATH => String::new(),
         context::INFORMATION_SCHEMA => {
             return Error::statement("42P01", format!("table \"{schema}.{name}\" does not exist")).with_hint(
                 "information_schema has tables, columns, schemata, table_constraints, key_column_usage and views",
             );
         }
-        _ => {
-            return Error::statement("3F000", format!("schema \"{schema}\" does not exist"))
-                .with_hint("tables are in schema public; the catalog's own are in information_schema");
-        }
-    }
+        _ => format!("{schema}."),
+    };
     let error = match names::split_position(name) {
-        Some((table, position)) => format!("table \"{table}\" does not exist at position {position}"),
-        None => format!("table \"{}\" does not exist", names::shown(name)),
+        Some((table, position)) => format!("table \"{before}{table}\" does not exist at position {position}"),
+        None => format!("table \"{before}{}\" does not exist", names::shown(name)),
     };
     Error::statement("42P01", error)
 }
@@ -309,6 +318,13 @@ pub fn execution(message: &str) -> Error {
 pub fn internal(message: &str) -> Error {
     let text = tidy(message);
     if text.contains("hysical plan does not support logical expression") {
+        if text.contains("WindowFunction") {
+            return Error::statement("42P20", "window functions are not allowed in WHERE, HAVING or GROUP BY")
+                .with_hint("compute them in a subquery in FROM, and filter outside of it");
+        }
+        if text.contains("AggregateFunction") {
+            return Error::statement("42803", "aggregate functions are not allowed here");
+        }
         return Error::unsupported(
             "this kind of subquery",
             "write it as a JOIN, or move it into a WITH query that is joined",

@@ -7,11 +7,14 @@ use arrow::datatypes::{DataType, TimeUnit};
 use datafusion::common::config::ConfigOptions;
 use datafusion::common::tree_node::{Transformed, TreeNode};
 use datafusion::common::{DFSchema, Result};
-use datafusion::logical_expr::expr::InList;
+use datafusion::logical_expr::expr::{InList, ScalarFunction};
 use datafusion::logical_expr::expr_rewriter::NamePreserver;
 use datafusion::logical_expr::utils::merge_schema;
 use datafusion::logical_expr::{Between, BinaryExpr, Expr, ExprSchemable, LogicalPlan, Operator, cast};
 use datafusion::optimizer::analyzer::AnalyzerRule;
+
+use super::quotient::{averages, exact, quotient};
+use super::{operators, spans, unknown};
 
 /// Runs before the planner settles types.
 #[derive(Debug, Default)]
@@ -33,6 +36,24 @@ fn settle_plan(plan: LogicalPlan) -> Result<Transformed<LogicalPlan>> {
         schema.merge(&DFSchema::try_from_qualified_schema(scan.table_name.clone(), &scan.source.schema())?);
     }
     let plan = match plan {
+        LogicalPlan::Sort(mut sort) => {
+            for by in &mut sort.expr {
+                if is_interval(&by.expr, &schema)
+                    && let Some(key) = spanned(&by.expr, &schema)
+                {
+                    by.expr = key;
+                }
+            }
+            LogicalPlan::Sort(sort)
+        }
+        LogicalPlan::Aggregate(aggregate) => {
+            let averaged = averages(aggregate)?;
+            if averaged.transformed {
+                return Ok(averaged);
+            }
+            averaged.data
+        }
+        LogicalPlan::Union(union) => unknown::sides(union)?.data,
         LogicalPlan::Join(mut join) => {
             for (left, right) in &mut join.on {
                 if mixed([&*left, &*right], &schema) {
@@ -58,10 +79,27 @@ fn settle_plan(plan: LogicalPlan) -> Result<Transformed<LogicalPlan>> {
 /// Of walking the tree.
 pub fn settle(expr: Expr, schema: &DFSchema) -> Result<Transformed<Expr>> {
     expr.transform_up(|expr| {
-        Ok(match expr {
+        Ok(match known(expr, schema) {
             Expr::BinaryExpr(BinaryExpr { left, op, right }) if meets(op) && mixed([&*left, &*right], schema) => {
                 let (left, right) = (Box::new(double(*left, schema)), Box::new(double(*right, schema)));
                 Transformed::yes(Expr::BinaryExpr(BinaryExpr { left, op, right }))
+            }
+            Expr::BinaryExpr(BinaryExpr { left, op, right })
+                if op.supports_propagation() && (is_interval(&left, schema) || is_interval(&right, schema)) =>
+            {
+                match (spanned(&left, schema), spanned(&right, schema)) {
+                    (Some(left), Some(right)) => {
+                        let (left, right) = (Box::new(left), Box::new(right));
+                        Transformed::yes(Expr::BinaryExpr(BinaryExpr { left, op, right }))
+                    }
+                    _ => Transformed::no(Expr::BinaryExpr(BinaryExpr { left, op, right })),
+                }
+            }
+            Expr::BinaryExpr(BinaryExpr { left, op: Operator::Divide, right }) if divides(&left, &right, schema) => {
+                Transformed::yes(quotient(*left, *right))
+            }
+            Expr::ScalarFunction(call) if is_unsigned(&call, schema) => {
+                Transformed::yes(cast(Expr::ScalarFunction(call), DataType::Int64))
             }
             Expr::Between(between) if mixed([&*between.expr, &*between.low, &*between.high], schema) => {
                 Transformed::yes(Expr::Between(Between {
@@ -127,8 +165,35 @@ pub fn settle(expr: Expr, schema: &DFSchema) -> Result<Transformed<Expr>> {
     })
 }
 
+/// The expression with the literals in quotes directly in it read as what they stand beside.
+fn known(expr: Expr, schema: &DFSchema) -> Expr {
+    match expr {
+        Expr::BinaryExpr(binary) => unknown::operands(binary, schema).data,
+        Expr::Case(case) => Expr::Case(unknown::branches(case, schema).data),
+        Expr::ScalarFunction(mut call) if ALIKE.contains(&call.func.name()) => {
+            call.args = unknown::arguments(call.args, schema).data;
+            Expr::ScalarFunction(call)
+        }
+        other => other,
+    }
+}
+
 /// Functions whose arguments and answer are of one type.
 const ALIKE: [&str; 5] = ["coalesce", "greatest", "least", "nullif", "nvl"];
+
+/// Whether a quotient is one of decimals.
+fn divides(left: &Expr, right: &Expr, schema: &DFSchema) -> bool {
+    let (Ok(left), Ok(right)) = (left.get_type(schema), right.get_type(schema)) else { return false };
+    let decimal = |ty: &DataType| matches!(ty, DataType::Decimal128(..));
+    let fits = |ty: &DataType| exact(ty).is_some() || ty.is_null();
+    (decimal(&left) || decimal(&right)) && fits(&left) && fits(&right)
+}
+
+/// Whether a function counts without a sign, which no type of ours does.
+fn is_unsigned(call: &ScalarFunction, schema: &DFSchema) -> bool {
+    let types = call.args.iter().map(|a| a.get_type(schema)).collect::<Result<Vec<_>>>();
+    types.and_then(|types| call.func.return_type(&types)).is_ok_and(|ty| ty == DataType::UInt64)
+}
 
 const TIMESTAMP: DataType = DataType::Timestamp(TimeUnit::Microsecond, None);
 
@@ -138,6 +203,15 @@ fn is_date(expr: &Expr, schema: &DFSchema) -> bool {
 
 fn is_interval(expr: &Expr, schema: &DFSchema) -> bool {
     matches!(expr.get_type(schema), Ok(DataType::Interval(_)))
+}
+
+/// What an interval is compared by; a text literal is read as one.
+fn spanned(expr: &Expr, schema: &DFSchema) -> Option<Expr> {
+    if is_interval(expr, schema) {
+        return operators::named("firn_interval_key", vec![expr.clone()]);
+    }
+    let read = spans::interval_of(operators::literal(expr)?)?;
+    operators::named("firn_interval_key", vec![read])
 }
 
 fn meets(op: Operator) -> bool {

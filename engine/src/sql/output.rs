@@ -7,16 +7,17 @@ use std::collections::HashSet;
 use std::ops::ControlFlow;
 use std::sync::Arc;
 
-use arrow::array::{RecordBatch, RecordBatchOptions};
-use arrow::datatypes::{Schema, SchemaRef};
+use arrow::array::{Array, ArrayRef, AsArray, ListArray, RecordBatch, RecordBatchOptions};
+use arrow::compute::cast;
+use arrow::datatypes::{DataType, Field, Schema, SchemaRef};
 use futures::StreamExt;
 use sqlparser::ast::{
     Expr, Function, FunctionArg, FunctionArgExpr, FunctionArguments, Ident, Query, Select, SelectItem, SetExpr,
     Statement, Visit, VisitMut, Visitor, VisitorMut,
 };
 
+use super::names;
 use super::resolve::folded;
-use super::{names, standard};
 use crate::error::{BatchStream, Error};
 
 /// What the output columns shall be named; `None` stands for one or more columns of a `*`.
@@ -179,7 +180,6 @@ fn name_of(expr: &Expr) -> String {
         Expr::Identifier(ident) => folded(ident),
         Expr::CompoundIdentifier(parts) => parts.last().map(folded).unwrap_or_default(),
         Expr::Nested(inner) => name_of(inner),
-        Expr::BinaryOp { .. } => standard::of_seconds(expr).map_or_else(unnamed, name_of),
         Expr::Function(function) => function_name(function),
         Expr::Cast { expr, data_type, .. } => match name_of(expr).as_str() {
             "?column?" => type_name(&data_type.to_string()),
@@ -212,12 +212,26 @@ fn unnamed() -> String {
 
 fn function_name(function: &Function) -> String {
     let name = function.name.0.last().and_then(|p| p.as_ident()).map(folded).unwrap_or_default();
+    if name == "unnest"
+        && let Some(Expr::Function(set)) = first_argument(function)
+    {
+        // a set that became an array's elements
+        let inner = function_name(set);
+        match inner.as_str() {
+            "regexp_split_to_array" => return "regexp_split_to_table".to_owned(),
+            "string_to_array" => return "string_to_table".to_owned(),
+            _ if set.name.to_string().starts_with("firn_") => return inner,
+            _ => {}
+        }
+    }
     match name.strip_prefix("firn_") {
         // casts that became calls keep the name of what they cast
-        Some(ty @ ("uuid" | "bytea")) => match first_argument(function).map(name_of).as_deref() {
-            None | Some("?column?") => ty.to_owned(),
-            Some(inner) => inner.to_owned(),
-        },
+        Some(ty @ ("uuid" | "bytea" | "time" | "interval" | "json" | "jsonb" | "array")) => {
+            match first_argument(function).map(name_of).as_deref() {
+                None | Some("?column?") => ty.to_owned(),
+                Some(inner) => inner.to_owned(),
+            }
+        }
         _ => name,
     }
 }
@@ -246,6 +260,51 @@ fn type_name(declared: &str) -> String {
     }
 }
 
+/// A field as callers see it: JSON is text that bears its type's name.
+#[must_use]
+pub fn outward(field: Field) -> Field {
+    let (name, inner) = match field.data_type() {
+        DataType::LargeBinary => ("jsonb", false),
+        DataType::List(of) if *of.data_type() == DataType::LargeBinary => ("jsonb[]", true),
+        DataType::List(of) if *of.data_type() == DataType::LargeUtf8 => ("json[]", true),
+        DataType::LargeUtf8 => ("text", false),
+        _ => return field,
+    };
+    let mut metadata = field.metadata().clone();
+    metadata.entry("firn.type".to_owned()).or_insert_with(|| name.to_owned());
+    let ty = if inner {
+        DataType::List(Arc::new(Field::new_list_field(DataType::Utf8View, true)))
+    } else {
+        DataType::Utf8View
+    };
+    field.with_data_type(ty).with_metadata(metadata)
+}
+
+/// Values as callers see them, in a type that [`outward`] gave.
+///
+/// # Errors
+/// When Arrow refuses to make them text.
+pub fn outward_values(values: &ArrayRef, ty: &DataType) -> Result<ArrayRef, Error> {
+    if values.data_type() == ty {
+        return Ok(values.clone());
+    }
+    let text = |values: &ArrayRef| match values.data_type() {
+        DataType::LargeBinary => cast(values, &DataType::Utf8).and_then(|texts| cast(&texts, &DataType::Utf8View)),
+        _ => cast(values, &DataType::Utf8View),
+    };
+    let made = match ty {
+        DataType::List(of) => {
+            let lists = values.as_list::<i32>();
+            text(lists.values()).and_then(|inner| {
+                ListArray::try_new(of.clone(), lists.offsets().clone(), inner, lists.nulls().cloned())
+                    .map(|list| Arc::new(list) as ArrayRef)
+            })
+        }
+        _ => text(values),
+    };
+    made.map_err(|e| Error::internal(format!("values of a query do not become text: {e}")))
+}
+
 impl Names {
     /// The schema with the names in place.
     #[must_use]
@@ -270,7 +329,7 @@ impl Names {
             let shown = names::shown(field.name()).to_owned();
             field.set_name(shown);
         }
-        Arc::new(Schema::new(fields))
+        Arc::new(Schema::new(fields.into_iter().map(outward).collect::<Vec<_>>()))
     }
 
     /// The rows under the names.
@@ -281,7 +340,9 @@ impl Names {
         let rows = rows.map(move |batch| {
             let batch = batch?;
             let options = RecordBatchOptions::new().with_row_count(Some(batch.num_rows()));
-            RecordBatch::try_new_with_options(named.clone(), batch.columns().to_vec(), &options)
+            let columns = batch.columns().iter().zip(named.fields()).map(|(c, f)| outward_values(c, f.data_type()));
+            let columns = columns.collect::<Result<Vec<_>, _>>()?;
+            RecordBatch::try_new_with_options(named.clone(), columns, &options)
                 .map_err(|e| Error::internal(format!("rows do not fit the query's columns: {e}")))
         });
         (output, rows.boxed())

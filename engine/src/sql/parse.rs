@@ -4,13 +4,17 @@
 //! comments and quoted names is never read as SQL.
 //! Never: nesting that an attacker chooses overflows a stack (54001 instead).
 
+use std::sync::{Arc, OnceLock};
+
 use sqlparser::ast;
 use sqlparser::keywords::Keyword;
 use sqlparser::parser::Parser;
 use sqlparser::tokenizer::{Location, Token, TokenWithSpan, Tokenizer, Word};
 
+use super::around::Around;
 use super::dialect::FirnDialect;
-use super::{casts, errors, messages, names};
+use super::keyed::Keyed;
+use super::{casts, distinct, errors, messages, names};
 use crate::error::{Error, Result};
 
 /// How deep brackets, CASE and prefix operators may nest in each other.
@@ -38,13 +42,25 @@ pub struct Statement {
     pub(crate) versions: bool,
     /// how deep its tree can be
     pub(crate) depth: usize,
+    /// what it is as a query by key, found out when it first runs
+    keyed: Arc<OnceLock<Option<Keyed>>>,
 }
 
 impl Statement {
+    /// The statement that stands inside this one.
+    pub(crate) fn inner(&self, ast: ast::Statement) -> Self {
+        Self { sql: ast.to_string(), ast, keyed: Arc::default(), ..self.clone() }
+    }
+
     /// Whether it names a point in the past itself.
     #[must_use]
     pub fn reads_past(&self) -> bool {
         self.versions
+    }
+
+    /// The query by key that it is, if it is one.
+    pub(crate) fn keyed(&self) -> Option<&Keyed> {
+        self.keyed.get_or_init(|| Keyed::of(&self.ast)).as_ref()
     }
 }
 
@@ -68,6 +84,7 @@ pub fn parse(sql: &str) -> Result<Vec<Statement>> {
             ast,
             versions,
             depth,
+            keyed: Arc::default(),
         });
     }
     Ok(statements)
@@ -87,6 +104,7 @@ pub fn parse_expr(sql: &str) -> Result<ast::Expr> {
     if rest.token != Token::EOF {
         return Err(Error::statement("42601", format!("syntax error: expected one expression, found {}", rest.token)));
     }
+    distinct::bind(&mut expr);
     casts::normalise_expr(&mut expr)?;
     Ok(expr)
 }
@@ -149,6 +167,7 @@ fn parse_one(mut tokens: Vec<TokenWithSpan>, end: Location) -> Result<(ast::Stat
         let words = [Token::make_keyword("SELECT"), Token::Mul, Token::make_keyword("FROM")];
         tokens.splice(0..1, words.map(|token| TokenWithSpan { token, span }));
     }
+    let around = Around::take(&mut tokens);
     let moved = rewrite(&mut tokens);
     let mut parser = Parser::new(&FirnDialect).with_recursion_limit(RECURSION).with_tokens_with_locations(tokens);
     let parsed = parser.parse_statement().and_then(|statement| {
@@ -157,6 +176,8 @@ fn parse_one(mut tokens: Vec<TokenWithSpan>, end: Location) -> Result<(ast::Stat
     });
     match parsed {
         Ok(mut statement) => {
+            around.put(&mut statement)?;
+            distinct::bind(&mut statement);
             casts::normalise(&mut statement)?;
             Ok((statement, moved.any, depth))
         }
@@ -217,6 +238,13 @@ fn rewrite(tokens: &mut Vec<TokenWithSpan>) -> Moved {
                 i += 3;
                 continue;
             }
+            Keyword::INSERT
+                if keyword(tokens, i + 1) == Keyword::OVERWRITE && keyword(tokens, i + 2) == Keyword::INTO =>
+            {
+                tokens.remove(i + 2);
+            }
+            Keyword::INSERT => overriding(tokens, i),
+            Keyword::START => increment_first(tokens, i),
             Keyword::CHANGES | Keyword::BEFORE => plain(tokens, i),
             Keyword::AT if keyword(tokens, i + 1) != Keyword::TIME => plain(tokens, i),
             _ => {}
@@ -226,7 +254,42 @@ fn rewrite(tokens: &mut Vec<TokenWithSpan>) -> Moved {
     moved
 }
 
-fn keyword(tokens: &[TokenWithSpan], i: usize) -> Keyword {
+/// `INSERT INTO t (…) OVERRIDING SYSTEM VALUE`, which sqlparser does not know, becomes `INSERT OVERWRITE INTO t (…)`, which
+/// nobody can write. `at` is the INSERT.
+fn overriding(tokens: &mut Vec<TokenWithSpan>, at: usize) {
+    let named = |i: usize, name: &str| match tokens.get(i).map(|t| &t.token) {
+        Some(Token::Word(Word { value, quote_style: None, .. })) => value.eq_ignore_ascii_case(name),
+        _ => false,
+    };
+    let ends = |i: &usize| !matches!(keyword(tokens, *i), Keyword::VALUES | Keyword::SELECT | Keyword::WITH);
+    let here = |i: &usize| named(*i, "overriding") && named(i + 1, "system") && named(i + 2, "value");
+    let Some(found) = (at + 1..tokens.len()).take_while(ends).find(here) else { return };
+    if keyword(tokens, at + 1) != Keyword::INTO {
+        return;
+    }
+    tokens.drain(found..found + 3);
+    let mut word = tokens[at + 1].clone();
+    word.token = Token::make_keyword("OVERWRITE");
+    tokens.insert(at + 1, word);
+}
+
+/// `START [WITH] n INCREMENT [BY] m` in the one order that sqlparser reads. `at` is the START.
+fn increment_first(tokens: &mut [TokenWithSpan], at: usize) {
+    let end = |tokens: &[TokenWithSpan], from: usize, word: Keyword| {
+        let number = from + 1 + usize::from(keyword(tokens, from + 1) == word);
+        let sign = usize::from(matches!(tokens.get(number).map(|t| &t.token), Some(Token::Minus | Token::Plus)));
+        let is_number = matches!(tokens.get(number + sign).map(|t| &t.token), Some(Token::Number(..)));
+        is_number.then_some(number + sign + 1)
+    };
+    let Some(middle) = end(tokens, at, Keyword::WITH).filter(|i| keyword(tokens, *i) == Keyword::INCREMENT) else {
+        return;
+    };
+    if let Some(last) = end(tokens, middle, Keyword::BY) {
+        tokens[at..last].rotate_left(middle - at);
+    }
+}
+
+pub(super) fn keyword(tokens: &[TokenWithSpan], i: usize) -> Keyword {
     match tokens.get(i).map(|t| &t.token) {
         Some(Token::Word(Word { keyword, quote_style: None, .. })) => *keyword,
         _ => Keyword::NoKeyword,

@@ -56,7 +56,7 @@ pub fn keys(table: &TableSchema, filters: &[Expr]) -> Result<Option<Vec<Key>>> {
 }
 
 /// The values a conjunct allows the column, when it lists them.
-fn pinned(expr: &Expr, column: &str, ty: &DataType) -> Option<Vec<ScalarValue>> {
+pub(super) fn pinned(expr: &Expr, column: &str, ty: &DataType) -> Option<Vec<ScalarValue>> {
     match expr {
         Expr::BinaryExpr(BinaryExpr { left, op: Operator::Eq, right }) => {
             let value = if is(left, column) {
@@ -81,13 +81,14 @@ fn pinned(expr: &Expr, column: &str, ty: &DataType) -> Option<Vec<ScalarValue>> 
     }
 }
 
-fn is(expr: &Expr, column: &str) -> bool {
+/// Whether the expression is that column.
+pub(super) fn is(expr: &Expr, column: &str) -> bool {
     matches!(expr, Expr::Column(c) if c.name == column)
 }
 
 /// The literal in the column's type; `Some(None)` for NULL, which equals nothing.
 #[allow(clippy::option_option)]
-fn literal(expr: &Expr, ty: &DataType) -> Option<Option<ScalarValue>> {
+pub(super) fn literal(expr: &Expr, ty: &DataType) -> Option<Option<ScalarValue>> {
     let Expr::Literal(value, _) = expr else { return None };
     if value.is_null() {
         return Some(None);
@@ -119,26 +120,13 @@ mod tests {
     use super::*;
 
     fn table() -> TableSchema {
-        let column = |id, name: &str, ty| Column {
-            id: ColumnId(id),
-            name: name.into(),
-            ty,
-            nullable: false,
-            default: None,
-            initial: None,
-            hidden: false,
-        };
-        TableSchema {
-            id: TableId(20),
-            name: "t".into(),
-            columns: vec![
-                column(1, "a", ColumnType::BigInt),
-                column(2, "b", ColumnType::Text),
-                column(3, "x", ColumnType::BigInt),
-            ],
-            key: vec![ColumnId(1), ColumnId(2)],
-            next_column: ColumnId(4),
-        }
+        let column = |id, name: &str, ty| Column::new(ColumnId(id), name, ty).not_null();
+        let columns = vec![
+            column(1, "a", ColumnType::BigInt),
+            column(2, "b", ColumnType::Text),
+            column(3, "x", ColumnType::BigInt),
+        ];
+        TableSchema::new(TableId(20), "t", columns, vec![ColumnId(1), ColumnId(2)])
     }
 
     #[test]

@@ -1,7 +1,7 @@
 //! A table at a position as the planner sees it.
 //!
 //! Promises: the plan pins its snapshot, so it answers the same however late it runs; equality on the whole primary key
-//! becomes a point read; what a transaction reads is recorded before it is read.
+//! becomes a point read, and what an index bounds a read by it; what a transaction reads is recorded before it is read.
 //! Never: a filter is dropped: pruning only skips what cannot match, and the plan above filters again.
 
 use std::fmt;
@@ -12,7 +12,7 @@ use async_trait::async_trait;
 use datafusion::catalog::{Session, TableProvider};
 use datafusion::common::stats::Precision;
 use datafusion::common::tree_node::TreeNodeRecursion;
-use datafusion::common::{DFSchema, Result, Statistics, internal_err};
+use datafusion::common::{Constraint, Constraints, DFSchema, Result, Statistics, internal_err};
 use datafusion::execution::TaskContext;
 use datafusion::logical_expr::utils::conjunction;
 use datafusion::logical_expr::{Expr, TableProviderFilterPushDown, TableType};
@@ -28,11 +28,15 @@ use firn_manifest::schema::TableSchema;
 use futures::{StreamExt, TryStreamExt};
 
 use super::catalog::Reads;
+use super::constraints::choose;
 use super::context::BATCH_ROWS;
 use super::errors::external;
 use super::points;
 use crate::commit::Read;
-use crate::state::{Scan, ScanAt, ScanColumn, ScanRequest, Snapshot, sql_schema};
+use crate::state::{IndexRead, Scan, ScanAt, ScanColumn, ScanRequest, Snapshot, sql_schema};
+
+/// An index that gives more rows than this is left, and the table scanned.
+const INDEX_ROWS: usize = 4096;
 
 /// Which columns a table shows.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -53,6 +57,8 @@ pub struct FirnTable {
     view: View,
     reads: Option<Reads>,
     schema: SchemaRef,
+    /// the primary key: a group of it has one value of every other column
+    constraints: Constraints,
 }
 
 impl FirnTable {
@@ -76,7 +82,8 @@ impl FirnTable {
             }
         }
         let schema = Arc::new(Schema::new(fields));
-        Self { snapshot, table, at, view, reads, schema }
+        let constraints = key_of(&table, view);
+        Self { snapshot, table, at, view, reads, schema, constraints }
     }
 
     fn columns(&self) -> Vec<ScanColumn> {
@@ -91,6 +98,22 @@ impl FirnTable {
         columns
     }
 
+    /// The read by an index that the filters allow, at the position the table is read at.
+    fn index(&self, filters: &[Expr]) -> Result<Option<IndexRead>> {
+        let Some(choice) = choose::choose(&self.table, filters).map_err(external)? else { return Ok(None) };
+        let at = match self.at {
+            ScanAt::Position(at) => at,
+            ScanAt::AllVersions => return Ok(None),
+        };
+        let entries = self.snapshot.catalog().by_id(choice.index.table, at).cloned();
+        Ok(entries.map(|entries| IndexRead {
+            name: choice.index.name.clone(),
+            entries,
+            ranges: choice.ranges,
+            limit: INDEX_ROWS,
+        }))
+    }
+
     /// The filters over the stored columns alone, for pruning and for validation.
     fn predicate(&self, state: &dyn Session, filters: &[Expr]) -> Result<Option<Arc<dyn PhysicalExpr>>> {
         let full = DFSchema::try_from(sql_schema(&self.table, true).as_ref().clone())?;
@@ -103,6 +126,17 @@ impl FirnTable {
     }
 }
 
+/// The primary key by its places among the columns; none of a history, nor of a hidden row id.
+fn key_of(table: &TableSchema, view: View) -> Constraints {
+    let shown = table.columns.iter().filter(|c| view != View::Plain || !c.hidden);
+    let places: Vec<usize> =
+        shown.enumerate().filter(|(_, c)| !c.hidden && table.key.contains(&c.id)).map(|(place, _)| place).collect();
+    if view == View::History || places.is_empty() || places.len() != table.key.len() {
+        return Constraints::default();
+    }
+    Constraints::new_unverified(vec![Constraint::PrimaryKey(places)])
+}
+
 impl fmt::Debug for FirnTable {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("FirnTable").field("table", &self.table.name).field("at", &self.at).finish_non_exhaustive()
@@ -113,6 +147,10 @@ impl fmt::Debug for FirnTable {
 impl TableProvider for FirnTable {
     fn schema(&self) -> SchemaRef {
         self.schema.clone()
+    }
+
+    fn constraints(&self) -> Option<&Constraints> {
+        Some(&self.constraints)
     }
 
     fn table_type(&self) -> TableType {
@@ -146,12 +184,15 @@ impl TableProvider for FirnTable {
         if let Some(reads) = &self.reads {
             reads.record(Read { table: self.table.id, predicate: predicate.clone() });
         }
+        let index = if keys.is_none() && self.view != View::History { self.index(filters)? } else { None };
         let wanted = state.config().target_partitions().max(1);
         let request = ScanRequest {
             table: self.table.clone(),
             at: self.at,
             columns,
             predicate: predicate.clone(),
+            ranges: None,
+            index,
             partitions: if keys.is_some() { 1 } else { wanted },
             keys,
             batch_size: BATCH_ROWS,
@@ -162,10 +203,20 @@ impl TableProvider for FirnTable {
             ScanAt::Position(_) => String::new(),
             ScanAt::AllVersions => ", every version".to_owned(),
         };
-        let points = request.keys.as_ref().map(Vec::len);
+        let by =
+            By { keys: request.keys.as_ref().map(Vec::len), index: request.index.as_ref().map(|i| i.name.clone()) };
         let scan = self.snapshot.scan(request).map_err(external)?;
-        Ok(Arc::new(FirnScan::new(scan, schema, self.table.name.clone(), label, points, predicate)))
+        Ok(Arc::new(FirnScan::new(scan, schema, self.table.name.clone(), label, by, predicate)))
     }
+}
+
+/// How a scan finds its rows, when not by reading all.
+#[derive(Debug)]
+struct By {
+    /// so many keys
+    keys: Option<usize>,
+    /// an index
+    index: Option<String>,
 }
 
 /// The scan as a leaf of a physical plan.
@@ -175,7 +226,7 @@ pub struct FirnScan {
     schema: SchemaRef,
     table: String,
     label: String,
-    points: Option<usize>,
+    by: By,
     predicate: Option<Arc<dyn PhysicalExpr>>,
     properties: Arc<PlanProperties>,
     metrics: ExecutionPlanMetricsSet,
@@ -187,7 +238,7 @@ impl FirnScan {
         schema: SchemaRef,
         table: String,
         label: String,
-        points: Option<usize>,
+        by: By,
         predicate: Option<Arc<dyn PhysicalExpr>>,
     ) -> Self {
         let properties = PlanProperties::new(
@@ -197,7 +248,29 @@ impl FirnScan {
             Boundedness::Bounded,
         );
         let metrics = ExecutionPlanMetricsSet::new();
-        Self { scan, schema, table, label, points, predicate, properties: Arc::new(properties), metrics }
+        Self { scan, schema, table, label, by, predicate, properties: Arc::new(properties), metrics }
+    }
+}
+
+impl FirnScan {
+    /// The table's name.
+    pub(crate) fn table(&self) -> &str {
+        &self.table
+    }
+
+    /// Files that can hold rows of it.
+    pub(crate) fn files_read(&self) -> usize {
+        self.scan.files()
+    }
+
+    /// Files of the table that cannot.
+    pub(crate) fn files_pruned(&self) -> usize {
+        self.scan.all_files().saturating_sub(self.scan.files())
+    }
+
+    /// Rows at the most, before any filter.
+    pub(crate) fn estimated_rows(&self) -> u64 {
+        self.by.keys.map_or(self.scan.estimated_rows(), |keys| keys as u64)
     }
 }
 
@@ -209,8 +282,11 @@ impl DisplayAs for FirnScan {
         write!(f, "FirnScan: table={}{}", self.table, self.label)?;
         let names: Vec<&str> = self.schema.fields().iter().map(|c| c.name().as_str()).collect();
         write!(f, ", columns=[{}]", names.join(", "))?;
-        if let Some(points) = self.points {
-            write!(f, ", keys={points}")?;
+        if let Some(keys) = self.by.keys {
+            write!(f, ", keys={keys}")?;
+        }
+        if let Some(index) = &self.by.index {
+            write!(f, ", index={index}")?;
         }
         if let Some(predicate) = &self.predicate {
             write!(f, ", pruning={predicate}")?;
@@ -265,8 +341,13 @@ impl ExecutionPlan for FirnScan {
     fn statistics_from_inputs(&self, _: &[Arc<Statistics>], args: &StatisticsArgs) -> Result<Arc<Statistics>> {
         let mut statistics = Statistics::new_unknown(&self.schema);
         if args.partition().is_none() {
-            let rows = self.points.map_or(self.scan.estimated_rows(), |p| p as u64);
-            statistics.num_rows = Precision::Inexact(usize::try_from(rows).unwrap_or(usize::MAX));
+            let all = self.scan.estimated_rows();
+            let few = self.by.index.as_ref().map(|_| all.min(INDEX_ROWS as u64));
+            let count = |rows: u64| usize::try_from(rows).unwrap_or(usize::MAX);
+            statistics.num_rows = match self.scan.exact_rows() {
+                Some(rows) => Precision::Exact(count(rows)),
+                None => Precision::Inexact(self.by.keys.unwrap_or_else(|| count(few.unwrap_or(all)))),
+            };
         }
         Ok(Arc::new(statistics))
     }

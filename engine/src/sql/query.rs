@@ -4,7 +4,7 @@
 //! they need and end when they are dropped.
 //! Never: planning writes, or reads more than the plan's own constants.
 
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 use arrow::array::RecordBatch;
 use arrow::datatypes::SchemaRef;
@@ -22,10 +22,11 @@ use firn_manifest::world::World;
 use futures::{StreamExt, TryStreamExt};
 use sqlparser::ast::{self, Statement};
 
-use super::catalog::{Reads, Tables};
+use super::catalog::{Reads, Tables, Used};
 use super::functions::Facts;
 use super::information::Information;
-use super::{arithmetic, context, errors, messages, mixed, names, output, params, parse};
+use super::relation::Scope;
+use super::{arithmetic, context, errors, messages, mixed, names, nested, output, params, parse};
 use crate::commit::Read;
 use crate::error::{BatchStream, Error, Result};
 use crate::state::Snapshot;
@@ -37,14 +38,14 @@ pub struct Query {
     params: Arc<[ScalarValue]>,
     facts: Facts,
     world: Arc<dyn World>,
-    state: Arc<SessionState>,
+    one_stream: bool,
+    /// made when something is first planned: most statements that write by key never are
+    state: Arc<OnceLock<Result<SessionState>>>,
 }
 
 impl Query {
     /// A view of `snapshot` as of `at`. `reads` remembers what a transaction reads.
-    ///
-    /// # Errors
-    /// When the planner cannot be set up.
+    #[must_use]
     pub fn new(
         snapshot: Snapshot,
         at: Position,
@@ -52,27 +53,71 @@ impl Query {
         user: String,
         now: i64,
         reads: Option<Reads>,
-    ) -> Result<Self> {
+        path: Arc<[String]>,
+    ) -> Self {
         let world = snapshot.store().world().clone();
         let position = i64::try_from(at.0).unwrap_or(i64::MAX);
-        let facts = Facts { now, position, user };
-        let tables = Tables::new(snapshot, at, reads);
+        let schema = path.iter().find(|name| snapshot.catalog().has_schema(name, at)).cloned();
+        let facts = Facts { now, position, user, path: path.clone(), schema };
+        let tables = Tables::new(snapshot, at, reads, Scope::Path(path), facts.clone());
         Self::over(tables, params.into(), facts, world)
     }
 
-    fn over(tables: Tables, params: Arc<[ScalarValue]>, facts: Facts, world: Arc<dyn World>) -> Result<Self> {
-        let information = Information::new(tables.snapshot().clone(), tables.at());
-        let state = context::state(Arc::new(tables.clone()), Arc::new(information), &facts, &world)?;
-        Ok(Self { tables, params, facts, world, state: Arc::new(state) })
+    /// A view over those tables, for the query of a view among them.
+    pub(super) fn within(tables: Tables, facts: Facts) -> Self {
+        let world = tables.snapshot().store().world().clone();
+        Self::over(tables, Arc::from([]), facts, world)
+    }
+
+    /// The same view, which remembers the tables and views that its plans name.
+    pub(super) fn noting(&self) -> (Self, Used) {
+        let (tables, used) = self.tables.noting();
+        (Self::over(tables, self.params.clone(), self.facts.clone(), self.world.clone()), used)
+    }
+
+    /// The same view over a catalog in which changes were made.
+    pub(super) fn after(&self, changes: &[firn_manifest::schema::CatalogChange]) -> Result<Self> {
+        let tables = self.tables.after(changes)?;
+        Ok(Self::over(tables, self.params.clone(), self.facts.clone(), self.world.clone()))
+    }
+
+    /// What the functions of a statement answer, for a query along another path.
+    pub(super) fn facts_on(&self, path: &[String]) -> Facts {
+        Facts { path: path.into(), ..self.facts.clone() }
+    }
+
+    /// The tables along another path.
+    pub(super) fn tables_on(&self, path: &[String]) -> Tables {
+        self.tables.on_path(path.into())
+    }
+
+    /// The SQL schemas that plain names are looked up in, in order.
+    #[must_use]
+    pub fn path(&self) -> &Arc<[String]> {
+        &self.facts.path
+    }
+
+    fn over(tables: Tables, params: Arc<[ScalarValue]>, facts: Facts, world: Arc<dyn World>) -> Self {
+        Self { tables, params, facts, world, one_stream: false, state: Arc::default() }
+    }
+
+    /// The planner over the view.
+    fn state(&self) -> Result<&SessionState> {
+        let made = self.state.get_or_init(|| {
+            let information = Information::new(self.tables.snapshot().clone(), self.tables.at());
+            let mut state = context::state(self.tables.clone(), Arc::new(information), &self.facts, &self.world)?;
+            if self.one_stream {
+                state.config_mut().options_mut().execution.target_partitions = 1;
+            }
+            Ok(state)
+        });
+        made.as_ref().map_err(Clone::clone)
     }
 
     /// The same view, whose plans run in one stream and so on the stack of whoever takes the rows.
     #[must_use]
-    pub fn in_one_stream(mut self) -> Self {
-        let mut state = (*self.state).clone();
-        state.config_mut().options_mut().execution.target_partitions = 1;
-        self.state = Arc::new(state);
-        self
+    pub fn in_one_stream(self) -> Self {
+        Self { one_stream: true, state: Arc::default(), ..self }
     }
 
     /// The snapshot everything is read from.
@@ -107,6 +152,12 @@ impl Query {
         params::find(name, &self.params).cloned()
     }
 
+    /// Whether a transaction remembers what is read here.
+    #[must_use]
+    pub fn records_reads(&self) -> bool {
+        self.tables.records_reads()
+    }
+
     /// Remembers, for a transaction, a read that no scan makes, such as a key that was looked up.
     pub fn record(&self, read: Read) {
         self.tables.record(read);
@@ -115,13 +166,7 @@ impl Query {
     /// The same view, with a batch under a name that hides a table's.
     #[must_use]
     pub fn with_batch(&self, name: &str, batch: RecordBatch) -> Self {
-        let tables = self.tables.with_batch(name, batch);
-        match Self::over(tables, self.params.clone(), self.facts.clone(), self.world.clone()) {
-            Ok(query) if self.state.config().target_partitions() == 1 => query.in_one_stream(),
-            Ok(query) => query,
-            // the same set-up has just succeeded for this very view
-            Err(_) => self.clone(),
-        }
+        Self { tables: self.tables.with_batch(name, batch), state: Arc::default(), ..self.clone() }
     }
 
     /// A query's rows as they come.
@@ -165,16 +210,21 @@ impl Query {
     pub fn physical_expr(&self, expr: &ast::Expr, schema: &DFSchema) -> Result<Arc<dyn PhysicalExpr>> {
         let mut expr = expr.clone();
         params::place_expr(&mut expr, &self.params)?;
-        let planned = self.state.create_logical_expr_from_sql_expr(ExprWithAlias { expr, alias: None }, schema)?;
-        Ok(self.exact(planned, schema)?)
+        let state = self.state()?;
+        let planned = state.create_logical_expr_from_sql_expr(ExprWithAlias { expr, alias: None }, schema)?;
+        Ok(Self::exact(state, planned, schema)?)
     }
 
-    fn exact(&self, expr: Planned, schema: &DFSchema) -> datafusion::common::Result<Arc<dyn PhysicalExpr>> {
-        let props = self.state.execution_props();
+    fn exact(
+        state: &SessionState,
+        expr: Planned,
+        schema: &DFSchema,
+    ) -> datafusion::common::Result<Arc<dyn PhysicalExpr>> {
+        let props = state.execution_props();
         let simplifier = ExprSimplifier::new(
             SimplifyContext::builder()
                 .with_schema(Arc::new(schema.clone()))
-                .with_config_options(self.state.config_options().clone())
+                .with_config_options(state.config_options().clone())
                 .with_query_execution_start_time(props.query_execution_start_time)
                 .build(),
         );
@@ -198,7 +248,7 @@ impl Query {
         params::place(&mut statement, &self.params)?;
         output::settle(&mut statement);
         let planned = DfStatement::Statement(Box::new(statement));
-        self.state.statement_to_plan(planned).await.map_err(|e| self.explained(errors::from_datafusion(&e)))
+        self.state()?.statement_to_plan(planned).await.map_err(|e| self.explained(errors::from_datafusion(&e)))
     }
 
     /// The physical plan of a query.
@@ -209,7 +259,7 @@ impl Query {
         let plan = self.plan(statement).await?;
         if !matches!(plan, LogicalPlan::Dml(_) | LogicalPlan::Ddl(_) | LogicalPlan::Copy(_) | LogicalPlan::Statement(_))
         {
-            return Ok(self.state.create_physical_plan(&plan).await?);
+            return Ok(nested::physical(self.state()?, &plan).await?);
         }
         Err(Error::unsupported("this statement inside a query", "run it as a statement of its own"))
     }
@@ -220,7 +270,7 @@ impl Query {
     /// When an operator cannot start.
     pub fn run(&self, plan: Arc<dyn ExecutionPlan>) -> Result<(SchemaRef, BatchStream)> {
         let schema = plan.schema();
-        let rows = execute_stream(plan, self.state.task_ctx())?;
+        let rows = execute_stream(plan, self.state()?.task_ctx())?;
         Ok((schema, rows.map_err(|e| errors::from_datafusion(&e)).boxed()))
     }
 
@@ -229,7 +279,7 @@ impl Query {
     /// # Errors
     /// See [`Self::plan`].
     pub fn optimized(&self, plan: &LogicalPlan) -> Result<LogicalPlan> {
-        Ok(self.state.optimize(plan)?)
+        Ok(nested::optimized(self.state()?, plan)?)
     }
 
     /// The error of a table that is not there, with what could have been meant.
@@ -246,7 +296,7 @@ impl Query {
         let Some(name) = error.message.split('"').nth(1).map(str::to_owned) else { return error };
         let catalog = self.snapshot().catalog();
         let at = self.at();
-        if let Some(version) = catalog.versions().iter().rev().find(|v| v.schema.name == name) {
+        if let Some(version) = catalog.versions().iter().rev().find(|v| v.schema.qualified_name() == name) {
             return match version.end {
                 Some(end) if end <= at => error.with_hint(format!(
                     "it was there until position {end}: read it with AS OF POSITION {}",
@@ -256,7 +306,10 @@ impl Query {
             };
         }
         let tables = catalog.tables(at);
-        let close = messages::similar(&name, tables.iter().map(|t| t.name.as_str()));
+        let close = {
+            let names: Vec<String> = tables.iter().map(|t| t.qualified_name()).collect();
+            messages::similar(&name, names.iter().map(String::as_str))
+        };
         if close.is_empty() {
             error.with_hint("SHOW TABLES lists what is there")
         } else {

@@ -15,7 +15,8 @@ use sqlparser::ast::{
 
 use super::asof::AsOf;
 use super::query::Query;
-use super::{history, names};
+use super::relation::Relation;
+use super::{history, names, params};
 use crate::error::{Error, Result};
 
 /// Puts every point in the past in place.
@@ -60,15 +61,22 @@ async fn position(version: &TableVersion, query: &Query) -> Result<Position> {
 }
 
 async fn value(expr: &Expr, query: &Query) -> Result<ScalarValue> {
-    if let Expr::Value(value) = expr {
-        match &value.value {
-            Value::Number(digits, _) => return Ok(ScalarValue::Utf8(Some(digits.to_string()))),
-            Value::SingleQuotedString(text) => return Ok(ScalarValue::Utf8(Some(text.clone()))),
-            Value::Placeholder(name) => return query.param(name),
-            _ => {}
-        }
+    match written_out(expr, query.params()) {
+        Some(value) => value,
+        None => query.evaluate(expr.clone()).await,
     }
-    query.evaluate(expr.clone()).await
+}
+
+/// The point in the past that an expression says without being evaluated: a literal or a parameter.
+#[must_use]
+pub fn written_out(expr: &Expr, given: &[ScalarValue]) -> Option<Result<ScalarValue>> {
+    let Expr::Value(value) = expr else { return None };
+    match &value.value {
+        Value::Number(digits, _) => Some(Ok(ScalarValue::Utf8(Some(digits.to_string())))),
+        Value::SingleQuotedString(text) => Some(Ok(ScalarValue::Utf8(Some(text.clone())))),
+        Value::Placeholder(name) => Some(params::find(name, given).cloned()),
+        _ => None,
+    }
 }
 
 fn refuse_targets(statement: &Statement) -> Result<()> {
@@ -110,7 +118,7 @@ impl Visitor for Found<'_> {
             }
             if let Some(last) = last_name(name)
                 && names::split_rows(&last).is_some()
-                && self.query.snapshot().catalog().table(&last, self.query.at()).is_none()
+                && Relation::of(name).is_ok_and(|r| r.read(self.query).is_none())
             {
                 return ControlFlow::Break(Box::new(self.query.no_table(&last)));
             }
@@ -193,9 +201,13 @@ impl Place<'_> {
             Expr::Identifier(ident) => folded(ident),
             _ => return Err(usage()),
         };
-        let at = self.query.at();
-        match self.query.snapshot().catalog().last_version_named(&name, at) {
-            Some(table) => history::query(table, at),
+        let relation = Relation::parse(&name, self.query)?;
+        match relation.last_version(self.query) {
+            Some(table) if table.view.is_some() => Err(Error::unsupported(
+                format!("the history of view \"{name}\""),
+                "ask for the history of the tables it reads, or read the view AS OF POSITION",
+            )),
+            Some(table) => history::query(&table, self.query.at()),
             None => Err(self.query.no_table(&name)),
         }
     }

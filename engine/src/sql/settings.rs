@@ -5,15 +5,18 @@
 //! Never: an option of the planner below can be reached.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use sqlparser::ast::{Expr, ObjectName, Set, UnaryOperator, Value};
 
 use super::asof::AsOf;
+use super::names::is_allowed;
+use super::relation::public_path;
 use super::resolve::folded;
 use crate::error::{Error, Result, sqlstate};
 
 /// PostgreSQL's settings that are accepted, with their values and, for some, the only values that are true here.
-const POSTGRES: [(&str, &str, &[&str]); 24] = [
+const POSTGRES: [(&str, &str, &[&str]); 23] = [
     ("application_name", "", &[]),
     ("bytea_output", "hex", &["hex"]),
     ("check_function_bodies", "off", &[]),
@@ -29,7 +32,6 @@ const POSTGRES: [(&str, &str, &[&str]); 24] = [
     ("lock_timeout", "0", &["0"]),
     ("max_identifier_length", "63", &["63"]),
     ("row_security", "off", &["off"]),
-    ("search_path", "public", &["public", "\"$user\", public", "\"$user\",public"]),
     ("server_encoding", "UTF8", &["utf8"]),
     ("server_version", "16.0", &["16.0"]),
     ("standard_conforming_strings", "on", &["on", "true"]),
@@ -45,7 +47,7 @@ const POSTGRES: [(&str, &str, &[&str]); 24] = [
 ];
 
 /// What a session has set.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug)]
 pub struct Settings {
     /// who: stands in `firn_commits`
     pub actor: Option<String>,
@@ -53,7 +55,15 @@ pub struct Settings {
     pub reason: Option<String>,
     /// the point in the past that plain table names are read at
     pub as_of: Option<AsOf>,
+    /// the SQL schemas that plain names are looked up in, in order
+    pub path: Arc<[String]>,
     postgres: BTreeMap<&'static str, String>,
+}
+
+impl Default for Settings {
+    fn default() -> Self {
+        Self { actor: None, reason: None, as_of: None, path: public_path(), postgres: BTreeMap::new() }
+    }
 }
 
 impl Settings {
@@ -67,6 +77,10 @@ impl Settings {
                 let name = name_of(variable);
                 if matches!(values.as_slice(), [Expr::Identifier(i)] if folded(i) == "default") {
                     return self.reset(&name);
+                }
+                if name == "search_path" {
+                    self.path = search_path(values)?;
+                    return Ok(());
                 }
                 let texts = values.iter().map(|v| value_of(&name, v)).collect::<Result<Vec<_>>>()?;
                 self.assign(&name, &texts.join(", "))
@@ -112,6 +126,7 @@ impl Settings {
             "firn.actor" => self.actor = None,
             "firn.reason" => self.reason = None,
             "firn.as_of" => self.as_of = None,
+            "search_path" => self.path = public_path(),
             _ => {
                 let (known, _, _) = find(name)?;
                 self.postgres.remove(known);
@@ -129,6 +144,7 @@ impl Settings {
             "firn.actor" => self.actor.clone().unwrap_or_default(),
             "firn.reason" => self.reason.clone().unwrap_or_default(),
             "firn.as_of" => self.as_of.map(|a| a.to_string()).unwrap_or_default(),
+            "search_path" => self.path.iter().map(|name| written(name)).collect::<Vec<_>>().join(", "),
             _ => {
                 let (known, default, _) = find(name)?;
                 self.postgres.get(known).cloned().unwrap_or_else(|| (*default).to_owned())
@@ -139,7 +155,7 @@ impl Settings {
     /// Every setting's name and value, by name.
     #[must_use]
     pub fn all(&self) -> Vec<(String, String)> {
-        let ours = ["firn.actor", "firn.as_of", "firn.reason"];
+        let ours = ["firn.actor", "firn.as_of", "firn.reason", "search_path"];
         let names = ours.into_iter().chain(POSTGRES.iter().map(|(n, ..)| *n));
         let mut all: Vec<_> = names.filter_map(|n| Some((n.to_owned(), self.show(n).ok()?))).collect();
         all.sort();
@@ -166,6 +182,34 @@ fn find(name: &str) -> Result<&'static (&'static str, &'static str, &'static [&'
             error.with_hint(format!("did you mean {}?", close.join(" or ")))
         }
     })
+}
+
+/// `SET search_path`: names of schemas, each an identifier or a text. `$user` is accepted and means nothing, for there
+/// are no schemas of users.
+fn search_path(values: &[Expr]) -> Result<Arc<[String]>> {
+    const MOST: usize = 64;
+    let mut path: Vec<String> = Vec::new();
+    for value in values {
+        let name = match value {
+            Expr::Identifier(ident) => folded(ident),
+            other => value_of("search_path", other)?,
+        };
+        if !name.is_empty() && name != "$user" && !path.contains(&name) {
+            path.push(name);
+        }
+    }
+    if path.len() > MOST || path.iter().any(|name| !is_allowed(name)) {
+        let message = format!("search_path takes at most {MOST} names of schemas");
+        return Err(Error::statement(sqlstate::INVALID_PARAMETER_VALUE, message));
+    }
+    Ok(path.into())
+}
+
+/// A name as it would be written in SQL.
+fn written(name: &str) -> String {
+    let plain = name.starts_with(|c: char| c.is_ascii_lowercase() || c == '_')
+        && name.chars().all(|c| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '_');
+    if plain { name.to_owned() } else { format!("\"{}\"", name.replace('"', "\"\"")) }
 }
 
 fn limited(name: &str, value: &str) -> Result<Option<String>> {

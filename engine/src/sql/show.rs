@@ -7,13 +7,13 @@ use std::sync::Arc;
 
 use arrow::array::{RecordBatch, StringViewArray};
 use arrow::datatypes::{DataType, Field, Schema};
-use sqlparser::ast::{Ident, ShowStatementOptions, Statement};
+use sqlparser::ast::{Ident, ObjectName, ShowStatementOptions, Statement};
 
-use super::context::{CATALOG, INFORMATION_SCHEMA, SCHEMA};
+use super::context::{CATALOG, INFORMATION_SCHEMA};
 use super::describe;
 use super::information::Rows;
 use super::query::Query;
-use super::resolve::folded;
+use super::relation::Relation;
 use super::settings::Settings;
 use crate::error::{Error, Result};
 
@@ -27,7 +27,7 @@ pub enum Show {
     /// the user's tables
     Tables,
     /// one table's columns
-    Columns(String),
+    Columns(ObjectName),
     /// the schemas
     Schemas,
 }
@@ -45,19 +45,15 @@ pub fn of(statement: &Statement) -> Result<Option<Show>> {
         }
         Statement::ShowColumns { show_options, .. } => {
             let name = show_options.show_in.as_ref().and_then(|i| i.parent_name.as_ref());
-            let last = name.and_then(|n| n.0.last()).and_then(|p| p.as_ident());
-            match last {
-                Some(ident) => Show::Columns(folded(ident)),
+            match name {
+                Some(name) => Show::Columns(name.clone()),
                 None => {
                     return Err(Error::unsupported("SHOW COLUMNS without a table", "write SHOW COLUMNS FROM table"));
                 }
             }
         }
         Statement::ShowSchemas { .. } => Show::Schemas,
-        Statement::ExplainTable { table_name, .. } => match table_name.0.last().and_then(|p| p.as_ident()) {
-            Some(ident) => Show::Columns(folded(ident)),
-            None => return Ok(None),
-        },
+        Statement::ExplainTable { table_name, .. } => Show::Columns(table_name.clone()),
         Statement::ShowFunctions { .. }
         | Statement::ShowStatus { .. }
         | Statement::ShowVariables { .. }
@@ -97,7 +93,7 @@ impl Show {
     /// Whether the catalog is needed.
     #[must_use]
     pub fn needs_catalog(&self) -> bool {
-        matches!(self, Self::Tables | Self::Columns(_))
+        matches!(self, Self::Tables | Self::Columns(_) | Self::Schemas)
     }
 
     /// What is shown of the catalog.
@@ -106,11 +102,22 @@ impl Show {
     /// 42P01.
     pub fn catalog(&self, query: &Query) -> Result<RecordBatch> {
         match self {
-            Self::Columns(name) => describe::table(query, name),
+            Self::Columns(name) => describe::table(query, &Relation::of(name)?),
+            Self::Schemas => {
+                let mut rows = Rows::new(&["catalog_name", "schema_name"], &[]);
+                for name in query.snapshot().catalog().schema_names(query.at()) {
+                    rows.text([Some(CATALOG), Some(name.as_str())]);
+                }
+                rows.text([Some(CATALOG), Some(INFORMATION_SCHEMA)]);
+                Ok(rows.finish()?)
+            }
             _ => {
                 let mut rows = Rows::new(&["table_schema", "table_name", "table_type"], &[]);
                 for table in query.snapshot().catalog().tables(query.at()) {
-                    rows.text([Some(SCHEMA), Some(table.name.as_str()), Some("BASE TABLE")]);
+                    if table.index_of.is_none() {
+                        let kind = if table.view.is_some() { "VIEW" } else { "BASE TABLE" };
+                        rows.text([Some(table.schema_name()), Some(table.name.as_str()), Some(kind)]);
+                    }
                 }
                 Ok(rows.finish()?)
             }
@@ -129,12 +136,6 @@ impl Show {
                 let array = Arc::new(StringViewArray::from_iter_values([value]));
                 RecordBatch::try_new(Arc::new(Schema::new(vec![field])), vec![array])
                     .map_err(|e| Error::internal(format!("SHOW {name}: {e}")))
-            }
-            Self::Schemas => {
-                let mut rows = Rows::new(&["catalog_name", "schema_name"], &[]);
-                rows.text([Some(CATALOG), Some(SCHEMA)]);
-                rows.text([Some(CATALOG), Some(INFORMATION_SCHEMA)]);
-                Ok(rows.finish()?)
             }
             _ => {
                 let mut rows = Rows::new(&["name", "setting"], &[]);

@@ -1,16 +1,15 @@
 //! Forms of the standard that the planner lacks or reads otherwise, rewritten in the parsed statement.
 //!
 //! Promises: after it, SIMILAR TO matches the whole text, LIKE has any ESCAPE, rows compare with NULL as PostgreSQL has
-//! it, and seconds keep their fraction.
+//! it.
 //! Never: a form that would be answered wrongly goes through: it is refused by name.
 
 use std::collections::HashMap;
 use std::ops::ControlFlow;
 
 use sqlparser::ast::{
-    BinaryOperator, DataType, DateTimeField, Expr, Function, FunctionArg, FunctionArgExpr, FunctionArguments,
-    GroupByExpr, Ident, ObjectName, OrderBy, OrderByKind, Query, Select, SetExpr, SetOperator, SetQuantifier,
-    UnaryOperator, Value, ValueWithSpan,
+    BinaryOperator, Expr, Function, FunctionArg, FunctionArgExpr, FunctionArguments, GroupByExpr, Ident, ObjectName,
+    OrderBy, OrderByKind, Query, Select, UnaryOperator, Value, ValueWithSpan,
 };
 
 use crate::error::{Error, Result};
@@ -34,28 +33,15 @@ const EXPANDED: usize = 2_000;
 const RENAMED: [(&str, &str); 4] =
     [("sign", "signum"), ("ceiling", "ceil"), ("variance", "var_samp"), ("every", "bool_and")];
 
-/// Refuses an ORDER BY beyond all bounds, and the set operations that count duplicates, which the planner answers as if they did not.
+/// Refuses an ORDER BY beyond all bounds.
 ///
 /// # Errors
-/// 0A000, 54011.
-pub fn check_sets(query: &Query) -> Result<()> {
+/// 54011.
+pub fn check_order(query: &Query) -> Result<()> {
     if let Some(OrderBy { kind: OrderByKind::Expressions(by), .. }) = &query.order_by
         && by.len() > COLUMNS
     {
         return Err(Error::statement("54011", format!("ORDER BY has at most {COLUMNS} columns, not {}", by.len())));
-    }
-    let mut open = vec![query.body.as_ref()];
-    while let Some(body) = open.pop() {
-        if let SetExpr::SetOperation { op, set_quantifier, left, right } = body {
-            let all = matches!(set_quantifier, SetQuantifier::All | SetQuantifier::AllByName);
-            if all && matches!(op, SetOperator::Except | SetOperator::Intersect | SetOperator::Minus) {
-                return Err(Error::unsupported(
-                    format!("{op} ALL"),
-                    "number equal rows with row_number() OVER (PARTITION BY …) on both sides and leave ALL away",
-                ));
-            }
-            open.extend([left.as_ref(), right.as_ref()]);
-        }
     }
     Ok(())
 }
@@ -89,6 +75,16 @@ pub fn check_size(select: &Select) -> Result<()> {
         return Err(Error::statement("54001", format!("GROUP BY makes more than {GROUPINGS} grouping sets")));
     }
     Ok(())
+}
+
+/// `GROUP BY ()` is one group of all rows: an aggregate without GROUP BY says the same.
+pub fn whole_group(select: &mut Select) {
+    if let GroupByExpr::Expressions(by, modifiers) = &mut select.group_by
+        && modifiers.is_empty()
+        && matches!(by.as_slice(), [Expr::Tuple(columns)] if columns.is_empty())
+    {
+        by.clear();
+    }
 }
 
 /// Refuses WITH queries that, put where they are used, grow beyond all bounds. `known` are the sizes of those seen.
@@ -162,15 +158,6 @@ pub fn rewrite(expr: &mut Expr) -> Result<()> {
             let minus_one = Expr::UnaryOp { op: UnaryOperator::Minus, expr: Box::new(number("1")) };
             Some(nested(binary(minus_one, BinaryOperator::Minus, nested(take(inner)))))
         }
-        Expr::Extract { field, .. } => {
-            let unit = match field {
-                DateTimeField::Second | DateTimeField::Seconds => "0.000001",
-                DateTimeField::Millisecond | DateTimeField::Milliseconds => "0.001",
-                _ => return Ok(()),
-            };
-            *field = DateTimeField::Microsecond;
-            Some(nested(binary(take(expr), BinaryOperator::Multiply, number(unit))))
-        }
         Expr::Function(function) => call(function),
         _ => None,
     };
@@ -180,49 +167,10 @@ pub fn rewrite(expr: &mut Expr) -> Result<()> {
     Ok(())
 }
 
-/// Whether the expression is what EXTRACT or date_part of seconds became.
-#[must_use]
-pub fn of_seconds(expr: &Expr) -> Option<&Expr> {
-    match expr {
-        Expr::BinaryOp { left, op: BinaryOperator::Multiply | BinaryOperator::Divide, right } => {
-            let unit = match right.as_ref() {
-                Expr::Cast { expr, .. } => expr,
-                other => other,
-            };
-            let ours = matches!(unit, Expr::Value(v) if matches!(&v.value, Value::Number(n, _) if n.contains("000")));
-            let microseconds = match left.as_ref() {
-                Expr::Extract { field: DateTimeField::Microsecond, .. } => true,
-                Expr::Function(function) => {
-                    is_named(function, "date_part") && unit_of(function).is_some_and(|u| u == "microsecond")
-                }
-                _ => false,
-            };
-            (ours && microseconds).then_some(left)
-        }
-        _ => None,
-    }
-}
-
 fn call(function: &mut Function) -> Option<Expr> {
     if let Some((_, known)) = RENAMED.iter().find(|(name, _)| is_named(function, name)) {
         function.name = ObjectName::from(vec![Ident::new(*known)]);
         return None;
-    }
-    if is_named(function, "date_part") {
-        let parts = match unit_of(function)?.to_ascii_lowercase().as_str() {
-            "second" | "seconds" => "1000000",
-            "millisecond" | "milliseconds" => "1000",
-            _ => return None,
-        };
-        set_unit(function);
-        let divisor = Expr::Cast {
-            kind: sqlparser::ast::CastKind::Cast,
-            expr: Box::new(number(parts)),
-            data_type: DataType::DoublePrecision,
-            array: false,
-            format: None,
-        };
-        return Some(nested(binary(Expr::Function(function.clone()), BinaryOperator::Divide, divisor)));
     }
     if is_named(function, "mod")
         && let FunctionArguments::List(list) = &mut function.args
@@ -238,23 +186,6 @@ fn is_named(function: &Function, name: &str) -> bool {
     match function.name.0.as_slice() {
         [only] => only.as_ident().is_some_and(|i| i.value.eq_ignore_ascii_case(name)),
         _ => false,
-    }
-}
-
-/// The first argument of a call, when it is a literal.
-fn unit_of(function: &Function) -> Option<&String> {
-    let FunctionArguments::List(list) = &function.args else { return None };
-    match list.args.first() {
-        Some(FunctionArg::Unnamed(FunctionArgExpr::Expr(expr))) => literal(expr),
-        _ => None,
-    }
-}
-
-fn set_unit(function: &mut Function) {
-    if let FunctionArguments::List(list) = &mut function.args
-        && let Some(FunctionArg::Unnamed(FunctionArgExpr::Expr(expr))) = list.args.first_mut()
-    {
-        *expr = string("microsecond".to_owned());
     }
 }
 
@@ -464,8 +395,6 @@ mod tests {
                 "54001",
             ),
             ("SELECT count(*) FROM (VALUES (1)) t(a) GROUP BY CUBE(a,a,a,a,a,a,a,a,a,a,a,a,a)", "54001"),
-            ("SELECT 1 EXCEPT ALL SELECT 1", "0A000"),
-            ("SELECT 1 INTERSECT ALL SELECT 1", "0A000"),
             ("SELECT 'a' SIMILAR TO x FROM (VALUES ('a')) t(x)", "0A000"),
             ("SELECT 'a' LIKE 'a!' ESCAPE '!'", "22025"),
             ("SELECT 'a' LIKE 'a' ESCAPE 'ab'", "22019"),

@@ -178,6 +178,35 @@ fn array(values: Vec<i128>, nulls: Option<NullBuffer>, output: &DataType) -> Res
     }
 }
 
+/// The sum of an integer or decimal array; integers of as many rows as there can be do not leave 128 bits.
+fn sum_of(values: &ArrayRef) -> Result<i128> {
+    fn whole<T: ArrowPrimitiveType>(values: &ArrayRef) -> i128
+    where
+        T::Native: Into<i128>,
+    {
+        let values = values.as_primitive::<T>();
+        if values.null_count() == 0 {
+            return values.values().iter().fold(0, |sum, v| sum + (*v).into());
+        }
+        values.iter().flatten().fold(0, |sum, v| sum + v.into())
+    }
+    Ok(match values.data_type() {
+        DataType::Int32 if values.null_count() == 0 => values
+            .as_primitive::<Int32Type>()
+            .values()
+            .chunks(1 << 20)
+            .fold(0, |sum, part| sum + i128::from(part.iter().map(|v| i64::from(*v)).sum::<i64>())),
+        DataType::Int32 => whole::<Int32Type>(values),
+        DataType::Int64 => whole::<Int64Type>(values),
+        DataType::UInt64 => whole::<UInt64Type>(values),
+        _ => {
+            let mut sum = 0;
+            for_each(values, |v| add(&mut sum, v))?;
+            sum
+        }
+    })
+}
+
 /// Calls `each` with every value of an integer or decimal array.
 fn for_each(values: &ArrayRef, mut each: impl FnMut(i128)) -> Result<()> {
     fn run<T: ArrowPrimitiveType>(values: &ArrayRef, each: &mut impl FnMut(i128))
@@ -219,7 +248,7 @@ impl PlainSum {
 impl Accumulator for PlainSum {
     fn update_batch(&mut self, values: &[ArrayRef]) -> Result<()> {
         let values = only(values)?;
-        for_each(values, |v| add(&mut self.sum, v))?;
+        add(&mut self.sum, sum_of(values)?);
         self.count += (values.len() - values.null_count()) as u64;
         Ok(())
     }
@@ -309,9 +338,15 @@ impl GroupSums {
         T::Native: Into<i128>,
     {
         let sums = &mut self.sums;
-        self.nulls.accumulate(groups, values.as_primitive::<T>(), filter, total, |group, value| {
-            add(&mut sums[group], value.into());
-        });
+        let values = values.as_primitive::<T>();
+        if T::DATA_TYPE.is_integer() {
+            // integers of as many rows as there can be do not leave 128 bits, and their sums come here as nothing else
+            self.nulls.accumulate(groups, values, filter, total, |group, value| {
+                sums[group] = sums[group].wrapping_add(value.into());
+            });
+        } else {
+            self.nulls.accumulate(groups, values, filter, total, |group, value| add(&mut sums[group], value.into()));
+        }
     }
 }
 

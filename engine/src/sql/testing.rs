@@ -4,7 +4,7 @@
 use std::sync::Arc;
 
 use arrow::util::display::array_value_to_string;
-use datafusion::catalog::MemorySchemaProvider;
+use datafusion::catalog::MemoryCatalogProvider;
 use datafusion::physical_plan::collect;
 use datafusion::sql::parser::Statement as Planned;
 
@@ -15,11 +15,13 @@ use crate::error::{Error, Result};
 pub async fn run(sql: &str) -> Result<String> {
     let mut statement = parse::parse(sql)?.remove(0);
     super::params::place(&mut statement.ast, &[])?;
-    let facts = Facts { now: 1_700_000_000_000_000, position: 7, user: "tester".into() };
-    let schema = Arc::new(MemorySchemaProvider::new());
-    let state = context::state(schema.clone(), schema, &facts, &firn_manifest::world::system())?;
+    let path = super::relation::public_path();
+    let facts =
+        Facts { now: 1_700_000_000_000_000, position: 7, user: "tester".into(), path, schema: Some("public".into()) };
+    let catalog = Arc::new(MemoryCatalogProvider::new());
+    let state = context::state_over(catalog, context::SCHEMA, &facts, &firn_manifest::world::system())?;
     let plan = state.statement_to_plan(Planned::Statement(Box::new(statement.ast))).await.map_err(Error::from)?;
-    let plan = state.create_physical_plan(&plan).await.map_err(Error::from)?;
+    let plan = super::nested::physical(&state, &plan).await.map_err(Error::from)?;
     let batches = collect(plan, state.task_ctx()).await.map_err(Error::from)?;
     let batch = batches.iter().find(|b| b.num_rows() > 0);
     Ok(batch.map_or_else(String::new, |b| array_value_to_string(b.column(0), 0).unwrap()))

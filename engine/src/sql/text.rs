@@ -5,20 +5,23 @@
 
 use std::sync::Arc;
 
-use arrow::array::types::{Date32Type, Float32Type, Float64Type, TimestampMicrosecondType};
+use arrow::array::types::{
+    Date32Type, Float32Type, Float64Type, IntervalMonthDayNanoType, Time64MicrosecondType, TimestampMicrosecondType,
+};
 use arrow::array::{Array, ArrayRef, AsArray, StringArray};
 use arrow::compute::{CastOptions, cast_with_options};
-use arrow::datatypes::{DataType, TimeUnit};
+use arrow::datatypes::{DataType, IntervalUnit, TimeUnit};
 use arrow::util::display::array_value_to_string;
 
-use super::datetime::{format_date, format_timestamp};
+use super::datetime::{format_date, format_time, format_timestamp};
 use super::scalars::{format_f32, format_f64};
+use super::{interval, lists};
 use crate::error::{Error, Result};
 
 /// The array's values as text.
 ///
 /// # Errors
-/// 42804 for a type without a text form (lists, structs, …).
+/// 42804 for a type without a text form (structs, …).
 pub fn as_text(array: &ArrayRef) -> Result<ArrayRef> {
     let texts: StringArray = match array.data_type() {
         DataType::Boolean => array.as_boolean().iter().map(|v| v.map(|b| if b { "true" } else { "false" })).collect(),
@@ -40,7 +43,38 @@ pub fn as_text(array: &ArrayRef) -> Result<ArrayRef> {
             let micros = DataType::Timestamp(TimeUnit::Microsecond, zone.clone());
             return as_text(&strict_cast(array, &micros)?);
         }
+        DataType::Time64(TimeUnit::Microsecond) => {
+            array.as_primitive::<Time64MicrosecondType>().iter().map(|v| v.map(format_time)).collect()
+        }
+        DataType::Interval(IntervalUnit::MonthDayNano) => {
+            array.as_primitive::<IntervalMonthDayNanoType>().iter().map(|v| v.map(interval::format)).collect()
+        }
+        DataType::List(_) => {
+            let lists = array.as_list::<i32>();
+            let mut out = Vec::with_capacity(lists.len());
+            for items in lists.iter() {
+                out.push(match items {
+                    Some(items) => {
+                        let texts = as_text(&items)?;
+                        // inside an array PostgreSQL writes t and f
+                        let boolean = *items.data_type() == DataType::Boolean;
+                        let texts = texts.as_string::<i32>().iter();
+                        Some(lists::format(texts.map(|t| t.map(|t| if boolean { &t[..1] } else { t }))))
+                    }
+                    None => None,
+                });
+            }
+            out.into_iter().collect()
+        }
+        DataType::Utf8View | DataType::LargeUtf8 | DataType::LargeBinary => return strict_cast(array, &DataType::Utf8),
+        DataType::BinaryView => return as_text(&strict_cast(array, &DataType::Binary)?),
         DataType::Utf8
+        | DataType::Null
+        | DataType::Int8
+        | DataType::UInt8
+        | DataType::UInt16
+        | DataType::UInt32
+        | DataType::UInt64
         | DataType::Int16
         | DataType::Int32
         | DataType::Int64

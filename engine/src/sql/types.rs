@@ -4,8 +4,12 @@
 //! A NUMERIC without precision becomes NUMERIC(38,10): 28 digits before the point and 10 after.
 //! Never: a length, precision or scale is dropped.
 
+use arrow::datatypes::{DataType as Arrow, Field};
 use firn_manifest::schema::ColumnType;
-use sqlparser::ast::{CharacterLength, DataType, ExactNumberInfo, TimezoneInfo};
+use firn_segment::types::sql_type;
+use sqlparser::ast::{ArrayElemTypeDef, CharacterLength, DataType, ExactNumberInfo, TimezoneInfo};
+use sqlparser::dialect::PostgreSqlDialect;
+use sqlparser::parser::Parser;
 
 use crate::error::{Error, Result, sqlstate};
 use crate::state::rows::type_name;
@@ -39,8 +43,59 @@ pub fn column_type(ty: &DataType) -> Result<ColumnType> {
         DataType::Date => ColumnType::Date,
         DataType::Timestamp(precision, zone) => timestamp(*precision, zone)?,
         DataType::Uuid => ColumnType::Uuid,
+        DataType::Time(precision, zone) => time(*precision, zone)?,
+        DataType::Interval { fields: None, precision: None } => ColumnType::Interval,
+        DataType::JSON => ColumnType::Json,
+        DataType::JSONB => ColumnType::Jsonb,
+        DataType::Array(of) => array(of)?,
         other => return Err(refuse(other)),
     })
+}
+
+/// The column type of a query's output, for a table or a view made of it.
+///
+/// # Errors
+/// 0A000 for a type that no column can have.
+pub fn of_field(field: &Field) -> Result<ColumnType> {
+    if let Some(declared) = field.metadata().get("firn.type")
+        && let Ok(ty) = parse_type(declared)
+        && sql_type(ty) == *field.data_type()
+    {
+        return Ok(ty);
+    }
+    Ok(match field.data_type() {
+        Arrow::Boolean => ColumnType::Boolean,
+        Arrow::Int8 | Arrow::Int16 | Arrow::UInt8 => ColumnType::SmallInt,
+        Arrow::Int32 | Arrow::UInt16 => ColumnType::Integer,
+        Arrow::Int64 | Arrow::UInt32 => ColumnType::BigInt,
+        Arrow::UInt64 => ColumnType::Decimal { precision: 20, scale: 0 },
+        Arrow::Float16 | Arrow::Float32 => ColumnType::Real,
+        Arrow::Float64 => ColumnType::Double,
+        Arrow::Decimal128(precision, scale) => {
+            ColumnType::Decimal { precision: *precision, scale: u8::try_from(*scale).unwrap_or(0) }
+        }
+        Arrow::Decimal256(..) => PLAIN_NUMERIC,
+        Arrow::Utf8 | Arrow::LargeUtf8 | Arrow::Utf8View | Arrow::Null => ColumnType::Text,
+        Arrow::Binary | Arrow::LargeBinary | Arrow::BinaryView | Arrow::FixedSizeBinary(_) => ColumnType::Bytea,
+        Arrow::Date32 | Arrow::Date64 => ColumnType::Date,
+        Arrow::Timestamp(_, None) => ColumnType::Timestamp,
+        Arrow::Timestamp(_, Some(_)) => ColumnType::Timestamptz,
+        Arrow::Dictionary(_, values) => {
+            return of_field(&Field::new(field.name(), values.as_ref().clone(), true));
+        }
+        other => {
+            return Err(Error::unsupported(
+                format!("column \"{}\" of type {other}", field.name()),
+                "CAST it in the query to a type that columns have",
+            ));
+        }
+    })
+}
+
+/// A declared type from its text.
+fn parse_type(text: &str) -> Result<ColumnType> {
+    let parsed = Parser::new(&PostgreSqlDialect {}).try_with_sql(text).and_then(|mut p| p.parse_data_type());
+    column_type(&parsed.map_err(|e| super::errors::from_parser(&e))?)
 }
 
 /// The type's long name as PostgreSQL shows it, e.g. `character varying(20)`.
@@ -50,6 +105,8 @@ pub fn display_name(ty: ColumnType) -> String {
         ColumnType::Varchar { length } => format!("character varying({length})"),
         ColumnType::Timestamp => "timestamp without time zone".into(),
         ColumnType::Timestamptz => "timestamp with time zone".into(),
+        ColumnType::Time => "time without time zone".into(),
+        ColumnType::Array { of } => format!("{}[]", display_name(of.into())),
         short => type_name(short),
     }
 }
@@ -127,6 +184,35 @@ fn timestamp(precision: Option<u64>, zone: &TimezoneInfo) -> Result<ColumnType> 
     })
 }
 
+fn time(precision: Option<u64>, zone: &TimezoneInfo) -> Result<ColumnType> {
+    match (precision, zone) {
+        (None | Some(6), TimezoneInfo::None | TimezoneInfo::WithoutTimeZone) => Ok(ColumnType::Time),
+        (_, TimezoneInfo::WithTimeZone | TimezoneInfo::Tz) => {
+            Err(Error::unsupported("TIME WITH TIME ZONE", "use TIME, or TIMESTAMPTZ"))
+        }
+        (Some(p), _) => Err(Error::unsupported(format!("TIME({p})"), "use TIME; it keeps microseconds")),
+    }
+}
+
+fn array(of: &ArrayElemTypeDef) -> Result<ColumnType> {
+    let of = match of {
+        ArrayElemTypeDef::SquareBracket(of, _) => of,
+        ArrayElemTypeDef::AngleBracket(_) | ArrayElemTypeDef::Parenthesis(_) | ArrayElemTypeDef::None => {
+            return Err(Error::unsupported(
+                "this form of an array's type",
+                "write the element's type and []: BIGINT[]",
+            ));
+        }
+    };
+    match column_type(of)?.as_element() {
+        Some(of) => Ok(ColumnType::Array { of }),
+        None => Err(Error::unsupported(
+            "an array of more than one dimension",
+            "use one dimension, JSONB, or one row for each element in a table of its own",
+        )),
+    }
+}
+
 fn refuse(ty: &DataType) -> Error {
     let instead = match ty {
         DataType::Char(_) | DataType::Character(_) => "use VARCHAR(n) or TEXT; they do not pad with blanks",
@@ -150,10 +236,7 @@ fn refuse(ty: &DataType) -> Error {
         DataType::Float64 => "use DOUBLE PRECISION",
         DataType::HugeInt | DataType::Int128 => "use NUMERIC(38,0)",
         DataType::Datetime(_) | DataType::Datetime64(..) | DataType::TimestampNtz(_) => "use TIMESTAMP or TIMESTAMPTZ",
-        DataType::Time(..) => "use TIMESTAMP, or TEXT such as '13:45:00'",
-        DataType::Interval { .. } => "store seconds as BIGINT or DOUBLE PRECISION; intervals work inside expressions",
-        DataType::JSON | DataType::JSONB => "use TEXT",
-        DataType::Array(_) => "use one row for each element in a table of its own",
+        DataType::Interval { .. } => "use INTERVAL; it keeps every field, and microseconds",
         DataType::Enum(..) => "use TEXT",
         DataType::Unspecified => "name a type after the column",
         DataType::Custom(name, _) => match name.to_string().to_ascii_lowercase().as_str() {
@@ -169,14 +252,13 @@ fn refuse(ty: &DataType) -> Error {
     Error::unsupported(format!("type {ty}"), instead)
 }
 
-const KNOWN: &str = "the types are BOOLEAN, SMALLINT, INTEGER, BIGINT, REAL, DOUBLE PRECISION, NUMERIC(p,s), TEXT, VARCHAR(n), BYTEA, DATE, TIMESTAMP, TIMESTAMPTZ and UUID";
+const KNOWN: &str = "the types are BOOLEAN, SMALLINT, INTEGER, BIGINT, REAL, DOUBLE PRECISION, NUMERIC(p,s), TEXT, VARCHAR(n), BYTEA, DATE, TIME, TIMESTAMP, TIMESTAMPTZ, INTERVAL, UUID, JSON, JSONB and arrays of them (BIGINT[])";
 
 #[cfg(test)]
 #[allow(clippy::unwrap_used, clippy::expect_used)]
 mod tests {
     use super::*;
-    use sqlparser::dialect::PostgreSqlDialect;
-    use sqlparser::parser::Parser;
+    use firn_manifest::schema::Element;
 
     fn parse(text: &str) -> Result<ColumnType> {
         let ty = Parser::new(&PostgreSqlDialect {}).try_with_sql(text).unwrap().parse_data_type().unwrap();
@@ -222,6 +304,14 @@ mod tests {
             ("timestamptz", T::Timestamptz),
             ("timestamp with time zone", T::Timestamptz),
             ("uuid", T::Uuid),
+            ("time", T::Time),
+            ("time without time zone", T::Time),
+            ("interval", T::Interval),
+            ("json", T::Json),
+            ("JSONB", T::Jsonb),
+            ("bigint[]", T::Array { of: Element::BigInt }),
+            ("text[]", T::Array { of: Element::Text }),
+            ("varchar(3)[]", T::Array { of: Element::Varchar { length: 3 } }),
         ];
         for (text, want) in table {
             assert_eq!(parse(text).unwrap(), want, "{text}");
@@ -233,10 +323,13 @@ mod tests {
         for (text, state) in [
             ("serial", "0A000"),
             ("char(3)", "0A000"),
-            ("jsonb", "0A000"),
-            ("int[]", "0A000"),
-            ("time", "0A000"),
-            ("interval", "0A000"),
+            ("int[][]", "0A000"),
+            ("timetz", "0A000"),
+            ("time with time zone", "0A000"),
+            ("time(3)", "0A000"),
+            ("interval day to second", "0A000"),
+            ("money", "0A000"),
+            ("char(3)[]", "0A000"),
             ("timestamp(3)", "0A000"),
             ("numeric(39,2)", "0A000"),
             ("numeric(5,6)", "22023"),

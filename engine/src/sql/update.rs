@@ -9,10 +9,10 @@ use std::collections::HashSet;
 use firn_manifest::schema::TableSchema;
 use firn_segment::key::Key;
 use firn_segment::record::RowOp;
-use sqlparser::ast::Update;
+use sqlparser::ast::{Update, UpdateTableFromKind, With};
 
 use super::keys;
-use super::located::{Located, Subject, locate};
+use super::located::{Located, Subject, locate_with};
 use super::query::Query;
 use super::returning::returning;
 use super::sets::Sets;
@@ -24,12 +24,16 @@ use crate::error::{Error, Result};
 ///
 /// # Errors
 /// 42P01, 42703, 42601, 23502, 23505, 54000, 0A000, and what the expressions and assignment say.
-pub async fn update(update: &Update, q: &Query) -> Result<Write> {
+pub async fn update(update: &Update, with: Option<&With>, q: &Query) -> Result<Write> {
     refuse_other_forms(update)?;
-    let subject = Subject::read(&update.table, "UPDATE", q)?;
+    let subject = Subject { with: with.cloned(), ..Subject::read(&update.table, "UPDATE", q)? };
+    let more = match &update.from {
+        Some(UpdateTableFromKind::BeforeSet(more) | UpdateTableFromKind::AfterSet(more)) => more.as_slice(),
+        None => &[],
+    };
     let sets = Sets::read(&subject.table, &subject.alias, &update.assignments, q)?;
     let Located { deletes, rows: old, extra } =
-        locate(&subject, sets.projection(), update.selection.clone(), q).await?;
+        locate_with(&subject, sets.projection(), more, update.selection.clone(), q).await?;
     let table = &subject.table;
     let new = sets.apply(table, &old, &extra, q).await?;
     let operations = if sets.touch_key(table) {
@@ -42,7 +46,7 @@ pub async fn update(update: &Update, q: &Query) -> Result<Write> {
     let shown = || sql_rows(table, &new, false);
     let returned = returning(update.returning.as_deref(), table, &subject.alias, shown, q).await?;
     let changed = Changed { table: table.clone(), deletes, old_rows: Some(old), inserts: Some(new), operations };
-    row_write("UPDATE", count, changed, returned)
+    row_write("UPDATE", count, changed, returned, q).await
 }
 
 /// Checks the keys that rows move to, and says of each whether it supersedes a row of the same key.
@@ -56,10 +60,8 @@ pub(super) async fn moved(table: &TableSchema, deletes: &[Delete], new_keys: &[K
 }
 
 fn refuse_other_forms(update: &Update) -> Result<()> {
-    let in_subquery = "use a subquery: SET a = (SELECT … WHERE …) … WHERE key IN (SELECT …)";
     let by_key = "choose the rows in WHERE: … WHERE key IN (SELECT key … ORDER BY … LIMIT …)";
     let refused = [
-        (update.from.is_some(), "UPDATE … FROM", in_subquery),
         (update.limit.is_some(), "UPDATE … LIMIT", by_key),
         (!update.order_by.is_empty(), "UPDATE … ORDER BY", by_key),
         (update.or.is_some(), "UPDATE OR …", "leave it away; a statement passes as a whole or not at all"),

@@ -11,14 +11,17 @@ use arrow::compute::concat_batches;
 use arrow::datatypes::{DataType, SchemaRef};
 use firn_manifest::schema::{CatalogChange, TableSchema};
 use firn_segment::record::{Answer, RowOp};
-use firn_segment::types::to_sql;
+use firn_segment::types::column_to_sql;
 use sqlparser::ast::{self, SetExpr, Statement};
 
+use super::constraints::effects::effects;
 use super::query::Query;
-use super::{alter, codes, ddl, delete, insert, update};
-use crate::commit::{Delete, TableWrite, WriteSet};
+use super::relation::target;
+use super::{
+    alter, comment, constraints, create_as, ddl, delete, drop, insert, merge, schemas, truncate, update, views,
+};
+use crate::commit::{Delete, WriteSet};
 use crate::error::{Error, Result, sqlstate};
-use crate::state::catalog::COMMITS;
 use crate::state::sql_schema;
 
 /// The most bytes of rows that one statement writes.
@@ -63,30 +66,41 @@ pub(super) struct Changed {
 pub async fn plan_write(statement: &Statement, q: &Query) -> Result<Option<Write>> {
     Ok(Some(match statement {
         Statement::Insert(insert) => Box::pin(insert::insert(insert, q)).await?,
-        Statement::Update(update) => Box::pin(update::update(update, q)).await?,
-        Statement::Delete(delete) => Box::pin(delete::delete(delete, q)).await?,
+        Statement::Update(update) => Box::pin(update::update(update, None, q)).await?,
+        Statement::Delete(delete) => Box::pin(delete::delete(delete, None, q)).await?,
+        Statement::CreateTable(create) if create.query.is_some() => {
+            Box::pin(create_as::create_table_as(create, q)).await?
+        }
         Statement::CreateTable(create) => Box::pin(ddl::create_table(create, q)).await?,
         Statement::AlterTable(alter) => Box::pin(alter::alter_table(alter, q)).await?,
-        Statement::Drop { object_type, if_exists, names, .. } => ddl::drop_table(*object_type, *if_exists, names, q)?,
+        Statement::Drop { object_type, if_exists, names, cascade, .. } => {
+            drop::drop_objects(*object_type, *if_exists, *cascade, names, q)?
+        }
+        Statement::CreateView(create) => Box::pin(views::create_view(create, q)).await?,
+        Statement::CreateSchema { .. } => schemas::create_schema(statement, q)?,
+        Statement::Comment { .. } => comment::comment(statement, q)?,
         Statement::Query(query) => match query.body.as_ref() {
             SetExpr::Insert(inner) => match with_inside(query, inner) {
                 Some(insert) => Box::pin(insert::insert(&insert, q)).await?,
                 None => return Err(leading_with("INSERT")),
             },
-            SetExpr::Update(_) => return Err(leading_with("UPDATE")),
-            SetExpr::Delete(_) => return Err(leading_with("DELETE")),
-            _ => return Ok(None),
+            SetExpr::Update(Statement::Update(update)) => {
+                Box::pin(update::update(update, query.with.as_ref(), q)).await?
+            }
+            SetExpr::Delete(Statement::Delete(delete)) => {
+                Box::pin(delete::delete(delete, query.with.as_ref(), q)).await?
+            }
+            SetExpr::Merge(Statement::Merge(merge)) if query.with.is_none() => Box::pin(merge::merge(merge, q)).await?,
+            SetExpr::Merge(_) => return Err(leading_with("MERGE")),
+            _ => match create_as::into_of(query) {
+                Some(into) => Box::pin(create_as::select_into(into, query, q)).await?,
+                None => return Ok(None),
+            },
         },
-        Statement::Truncate(_) => {
-            return Err(Error::unsupported("TRUNCATE", "use DELETE FROM the table; its past stays readable"));
-        }
-        Statement::Merge(_) => return Err(Error::unsupported("MERGE", "use INSERT … ON CONFLICT DO UPDATE")),
-        Statement::CreateIndex(_) => {
-            return Err(Error::unsupported("CREATE INDEX", "put the columns you look up by into the PRIMARY KEY"));
-        }
-        Statement::CreateView(_) => {
-            return Err(Error::unsupported("CREATE VIEW", "write the query in WITH where it is used"));
-        }
+        Statement::Truncate(truncate) => Box::pin(truncate::truncate(truncate, q)).await?,
+        Statement::Merge(merge) => Box::pin(merge::merge(merge, q)).await?,
+        Statement::CreateIndex(create) => Box::pin(constraints::ddl::create_index(create, q)).await?,
+        Statement::AlterIndex { name, operation } => constraints::ddl::alter_index(name, operation, q)?,
         _ => return Ok(None),
     }))
 }
@@ -119,11 +133,12 @@ pub(super) fn schema_write(tag: &str, catalog: Vec<CatalogChange>) -> Write {
 }
 
 /// A write that changes rows.
-pub(super) fn row_write(
+pub(super) async fn row_write(
     kind: &str,
     rows: usize,
     changed: Changed,
     returning: Option<(SchemaRef, Vec<RecordBatch>)>,
+    q: &Query,
 ) -> Result<Write> {
     let tag = if kind == "INSERT" { format!("INSERT 0 {rows}") } else { format!("{kind} {rows}") };
     let rows = rows as u64;
@@ -136,11 +151,7 @@ pub(super) fn row_write(
         None => None,
     };
     let answer = Answer { tag: tag.clone(), rows, returning: sealed };
-    let Changed { table, deletes, old_rows, inserts, operations } = changed;
-    let inserts = inserts.filter(|batch| batch.num_rows() > 0);
-    let nothing = deletes.is_empty() && inserts.is_none();
-    let write = TableWrite { schema: table, deletes, inserts, operations, old_rows };
-    let tables = if nothing { vec![] } else { vec![write] };
+    let tables = Box::pin(effects(kind, changed, q)).await?;
     let set = WriteSet { kind: kind.to_owned(), catalog: vec![], tables, answers: vec![answer] };
     Ok(Write { set, tag, rows, returning })
 }
@@ -148,42 +159,9 @@ pub(super) fn row_write(
 /// The table a statement writes to.
 ///
 /// # Errors
-/// 42P01, 3F000; 42501 for a system table.
+/// 42P01, 3F000; 42501 for a system table, 42809 for a view.
 pub(super) fn target_table(name: &ast::ObjectName, q: &Query) -> Result<Arc<TableSchema>> {
-    let ident = table_ident(name)?;
-    find_table(&ident, q)?.ok_or_else(|| placed(q.no_table(&ident.value), Some(&ident)))
-}
-
-/// The table of that name, if there is one.
-///
-/// # Errors
-/// 42501 for a system table.
-pub(super) fn find_table(name: &ast::Ident, q: &Query) -> Result<Option<Arc<TableSchema>>> {
-    if name.value == COMMITS {
-        let error =
-            Error::statement(codes::INSUFFICIENT_PRIVILEGE, format!("table \"{COMMITS}\" is written by commits alone"));
-        return Err(error.with_hint("use SET firn.reason to have a reason recorded with the next commit"));
-    }
-    let snapshot = q.snapshot();
-    Ok(snapshot.catalog().table(&name.value, snapshot.position()).cloned())
-}
-
-/// The plain name of a table, folded to lower case unless quoted; a schema before it must be `public`.
-///
-/// # Errors
-/// 3F000 for another schema, 42601 for a name that is none.
-pub(super) fn table_ident(name: &ast::ObjectName) -> Result<ast::Ident> {
-    let parts: Option<Vec<&ast::Ident>> = name.0.iter().map(ast::ObjectNamePart::as_ident).collect();
-    match parts.as_deref() {
-        Some([table]) => Ok(folded(table)),
-        Some([schema, table]) if folded(schema).value == "public" => Ok(folded(table)),
-        Some([schema, _]) => {
-            let error =
-                Error::statement(codes::INVALID_SCHEMA_NAME, format!("schema \"{}\" does not exist", schema.value));
-            Err(placed(error.with_hint("tables live in schema public; leave the schema away"), Some(schema)))
-        }
-        _ => Err(Error::statement(codes::SYNTAX_ERROR, format!("\"{name}\" is not a table's name"))),
-    }
+    target(name, q)
 }
 
 /// The identifier folded to lower case unless quoted.
@@ -229,7 +207,7 @@ pub(super) fn sql_rows(table: &TableSchema, stored: &RecordBatch, with_hidden: b
         .iter()
         .zip(stored.columns())
         .filter(|(column, _)| with_hidden || !column.hidden)
-        .map(|(_, array)| Ok(to_sql(array)?))
+        .map(|(column, array)| Ok(column_to_sql(array, column.ty)?))
         .collect::<Result<Vec<_>>>()?;
     let options = RecordBatchOptions::new().with_row_count(Some(stored.num_rows()));
     RecordBatch::try_new_with_options(sql_schema(table, with_hidden), columns, &options)

@@ -75,7 +75,8 @@ impl ScalarUDFImpl for AtTimeZone {
     }
 }
 
-fn convert(zones: &ArrayRef, times: &ArrayRef, output: &DataType) -> Result<ArrayRef> {
+/// Times moved by their zones, to `output`.
+pub(super) fn convert(zones: &ArrayRef, times: &ArrayRef, output: &DataType) -> Result<ArrayRef> {
     let local = matches!(output, DataType::Timestamp(_, None));
     let zones = zones.as_string::<i32>();
     let times = times.as_primitive::<TimestampMicrosecondType>();

@@ -5,6 +5,7 @@
 //! Never: an end that a reader could already have seen as absent at its position is added below that position.
 
 use std::collections::BTreeMap;
+use std::ops::Range;
 use std::sync::Arc;
 
 use firn_manifest::crypto::KeyRing;
@@ -48,16 +49,18 @@ impl SstFile {
         Ok(Self { entry, ulid, range, reader: OnceCell::new(), stored: OnceCell::new(), live: RwLock::default() })
     }
 
-    /// The same file under an entry that names its newest vector; what was read of it stays read.
+    /// The same file under an entry that names its newest vector, which has every end up to `upto`; what was read of it
+    /// stays read, and what ended later stays in memory.
     #[must_use]
-    pub fn with_vector(&self, entry: FileEntry, vector: Arc<DeletionVector>) -> Self {
+    pub fn with_vector(&self, entry: FileEntry, vector: Arc<DeletionVector>, upto: Position) -> Self {
+        let later = self.live.read().iter().filter(|(_, end)| **end > upto).map(|(row, end)| (*row, *end)).collect();
         Self {
             entry,
             ulid: self.ulid,
             range: self.range.clone(),
             reader: self.reader.clone(),
             stored: OnceCell::from(vector),
-            live: RwLock::default(),
+            live: RwLock::new(later),
         }
     }
 
@@ -75,6 +78,19 @@ impl SstFile {
         let opened =
             self.reader.get_or_try_init(|| SstReader::open(&self.entry, source.clone(), keys, columns)).await?;
         Ok(Arc::new(opened.with_source(source)))
+    }
+
+    /// Whether its tail and its vector were read.
+    #[must_use]
+    pub fn is_open(&self) -> bool {
+        self.reader.initialized() && (self.entry.vector.is_none() || self.stored.initialized())
+    }
+
+    /// Its reader, if it was opened before.
+    #[must_use]
+    pub fn opened(&self, store: &Store) -> Option<Arc<SstReader>> {
+        let source = || Arc::new(StoreSource::new(store.clone(), self.entry.name.as_str()));
+        self.reader.get().map(|opened| Arc::new(opened.with_source(source())))
     }
 
     /// The vector that the manifest names, read the first time.
@@ -112,36 +128,53 @@ impl SstFile {
         Ok(self.stored_vector(store, keys).await?.get(row))
     }
 
-    /// Every end known now: the manifest's vector and what came since.
+    /// Every end up to `upto`: the manifest's vector and what came since.
     ///
     /// # Errors
     /// See [`Self::stored_vector`].
-    pub async fn ends(&self, store: &Store, keys: &KeyRing) -> Result<BTreeMap<u32, Position>> {
+    pub async fn ends(&self, upto: Position, store: &Store, keys: &KeyRing) -> Result<BTreeMap<u32, Position>> {
         let stored = self.stored_vector(store, keys).await?;
         let mut ends: BTreeMap<u32, Position> = stored.iter().collect();
-        ends.extend(self.live.read().iter().map(|(row, end)| (*row, *end)));
+        ends.extend(self.live.read().iter().filter(|(_, end)| **end <= upto).map(|(row, end)| (*row, *end)));
         Ok(ends)
     }
 
-    /// Whether commits since the last flush ended rows of it.
+    /// Whether commits since the last flush and up to `upto` ended rows of it.
     #[must_use]
-    pub fn has_live_ends(&self) -> bool {
-        !self.live.read().is_empty()
+    pub fn has_live_ends(&self, upto: Position) -> bool {
+        self.live.read().values().any(|end| *end <= upto)
     }
 
-    /// The rows that are dead at `at`.
+    /// The rows of `span` that are dead at `at`, ascending.
     ///
     /// # Errors
     /// See [`Self::stored_vector`].
-    pub async fn dead_at(&self, at: Position, store: &Store, keys: &KeyRing) -> Result<Vec<u32>> {
+    pub async fn dead_at(&self, span: Range<u32>, at: Position, store: &Store, keys: &KeyRing) -> Result<Vec<u32>> {
         let stored = self.stored_vector(store, keys).await?;
-        let live = self.live.read();
-        let mut rows: Vec<u32> = stored.iter().filter(|(_, end)| *end <= at).map(|(row, _)| row).collect();
-        if !live.is_empty() {
-            rows.extend(live.iter().filter(|(_, end)| **end <= at).map(|(row, _)| *row));
+        let dead = |(_, end): &(u32, Position)| *end <= at;
+        let mut rows: Vec<u32> = stored.range(span.clone()).filter(dead).map(|(row, _)| row).collect();
+        let before = rows.len();
+        rows.extend(self.live.read().range(span).map(|(row, end)| (*row, *end)).filter(dead).map(|(row, _)| row));
+        if before > 0 && before < rows.len() {
             rows.sort_unstable();
         }
         Ok(rows)
+    }
+
+    /// How many rows are visible at `at`, where that is known without reading anything.
+    #[must_use]
+    pub fn rows_at(&self, at: Position) -> Option<u64> {
+        if self.entry.kind != FileKind::Current || self.entry.max_begin > at {
+            return None;
+        }
+        let stored = match (&self.entry.vector, self.stored.get()) {
+            (None, _) => 0,
+            (Some(vector), _) if vector.max_end <= at => vector.dead,
+            (Some(_), Some(stored)) => stored.iter().filter(|(_, end)| *end <= at).count() as u64,
+            (Some(_), None) => return None,
+        };
+        let live = self.live.read().values().filter(|end| **end <= at).count() as u64;
+        self.entry.rows.checked_sub(stored + live)
     }
 
     /// Whether some version in it can be visible at `at`.
@@ -155,5 +188,11 @@ impl SstFile {
     #[must_use]
     pub fn spans(&self, key: &[u8]) -> bool {
         self.range.as_ref().is_none_or(|(lowest, highest)| **lowest <= *key && *key <= **highest)
+    }
+
+    /// Whether a key from `low` on and below `high` can lie between its lowest and its highest.
+    #[must_use]
+    pub fn overlaps(&self, low: &[u8], high: &[u8]) -> bool {
+        self.range.as_ref().is_none_or(|(lowest, highest)| low <= &**highest && &**lowest < high)
     }
 }

@@ -3,7 +3,8 @@
 //! Promises: at most one version of a key is visible at a position, and `locate` finds it if there is one.
 //! Never: a whole file is read to find a key.
 
-use std::collections::HashMap;
+use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use arrow::array::{Array, ArrayRef, RecordBatch, RecordBatchOptions, UInt32Array, UInt64Array};
 use arrow::compute::{concat_batches, take_record_batch};
@@ -12,9 +13,9 @@ use firn_manifest::model::FileKind;
 use firn_manifest::schema::{ColumnType, TableSchema};
 use firn_segment::key::{Key, encode_keys};
 use firn_segment::sst::reader::ReadColumn;
-use firn_segment::types::to_sql;
+use firn_segment::types::column_to_sql;
 
-use super::memtable::MemLoc;
+use super::memtable::{Chunk, MemLoc};
 use super::rows::{initial_values, sql_column, sql_schema};
 use super::snapshot::{Found, Loc, Place, Snapshot, TableData};
 use crate::error::{Error, Result};
@@ -30,7 +31,12 @@ impl Snapshot {
         let mut answers: Vec<Option<Found>> = vec![None; keys.len()];
         // keys that neither the transaction nor the memtable has an opinion on, with their place in the answer
         let mut rest: Vec<(&Key, usize)> = Vec::new();
-        for (i, key) in keys.iter().enumerate() {
+        // rows often come in key order, above all that is there
+        let beyond = own.is_none() && keys.iter().min().is_some_and(|lowest| data.mem.is_below(lowest));
+        if beyond {
+            rest.extend(keys.iter().zip(0..));
+        }
+        for (i, key) in keys.iter().enumerate().filter(|_| !beyond) {
             if let Some(own) = own {
                 if let Some(&(chunk, row)) = own.index.get(key) {
                     answers[i] = Some(Found { loc: Loc::of(Place::Own(chunk, row)), begin: self.position() });
@@ -40,7 +46,7 @@ impl Snapshot {
                     continue;
                 }
             }
-            match self.in_memtable(table, &data, key)? {
+            match self.in_memtable(&data, key) {
                 Some(found) => answers[i] = found,
                 None => rest.push((key, i)),
             }
@@ -52,28 +58,13 @@ impl Snapshot {
     }
 
     /// `Some(answer)` when the memtable decides, `None` when the files must be asked.
-    fn in_memtable(&self, table: &TableSchema, data: &TableData, key: &Key) -> Result<Option<Option<Found>>> {
-        let at = self.position();
-        let Some(MemLoc { chunk, row }) = data.mem.newest(key) else { return Ok(None) };
-        let Some(newest) = data.mem.chunk(chunk) else { return Ok(None) };
-        if newest.begin <= at {
-            let visible = newest.sees(row as usize, at);
-            return Ok(Some(visible.then(|| Found { loc: Loc::of(Place::Mem(chunk, row)), begin: newest.begin })));
-        }
-        // the newest version is younger than this snapshot: look through the older chunks
-        let mut known = false;
-        for (ordinal, chunk) in (0u32..).zip(data.mem.chunks(at)) {
-            let stored = chunk_keys(table, &chunk.batch)?;
-            for (row, candidate) in (0u32..).zip(&stored) {
-                if candidate == key {
-                    known = true;
-                    if chunk.sees(row as usize, at) {
-                        return Ok(Some(Some(Found { loc: Loc::of(Place::Mem(ordinal, row)), begin: chunk.begin })));
-                    }
-                }
-            }
-        }
-        Ok(known.then_some(None))
+    fn in_memtable(&self, data: &TableData, key: &Key) -> Option<Option<Found>> {
+        let visible = data.mem.version_at(key, self.position())?;
+        let found = |(loc, chunk): (MemLoc, Arc<Chunk>)| Found {
+            loc: Loc::of(Place::Mem(loc.chunk, loc.row)),
+            begin: chunk.begin,
+        };
+        Some(visible.map(found))
     }
 
     async fn in_files(
@@ -139,7 +130,7 @@ impl Snapshot {
         let schema = sql_schema(table, true);
         let data = self.table_data(table.id);
         // one batch a source, and for each asked row its place in the concatenation
-        let mut by_source: HashMap<(u8, u32), Vec<(u32, usize)>> = HashMap::new();
+        let mut by_source: BTreeMap<(u8, u32), Vec<(u32, usize)>> = BTreeMap::new();
         for (i, f) in found.iter().enumerate() {
             let (source, row) = match f.loc.place() {
                 Place::File(s, r) => ((0, s), r),
@@ -197,7 +188,7 @@ impl Snapshot {
         let mut arrays: Vec<ArrayRef> = Vec::with_capacity(table.columns.len());
         for (i, column) in table.columns.iter().enumerate() {
             if column.initial.is_some() && !reader.has_column(column.id) {
-                arrays.push(to_sql(&initial_values(column, batch.num_rows())?)?);
+                arrays.push(column_to_sql(&initial_values(column, batch.num_rows())?, column.ty)?);
             } else {
                 arrays.push(batch.column(i).clone());
             }

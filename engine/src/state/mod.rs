@@ -4,10 +4,14 @@
 //! Never: state is changed except by applying commit records in order and by swapping in a flush's result.
 
 pub mod catalog;
+pub mod counters;
 pub mod files;
+pub mod index;
 pub mod lookup;
 pub mod memtable;
 pub mod overlay;
+pub mod pages;
+pub mod point;
 pub mod prune;
 pub mod rows;
 pub mod scan;
@@ -15,6 +19,7 @@ pub mod snapshot;
 mod time;
 
 pub use catalog::{Catalog, CatalogVersion};
+pub use index::IndexRead;
 pub use rows::sql_schema;
 pub use scan::{Scan, ScanAt, ScanColumn, ScanRequest};
 pub use snapshot::{Found, Loc, Snapshot};

@@ -7,7 +7,7 @@ use std::collections::HashSet;
 use std::sync::Arc;
 
 use arrow::array::{ArrayRef, BooleanArray, UInt64Array};
-use arrow::datatypes::SchemaRef;
+use arrow::datatypes::{DataType, SchemaRef};
 use datafusion::common::Column;
 use datafusion::common::ScalarValue;
 use datafusion::common::pruning::PruningStatistics;
@@ -15,7 +15,7 @@ use datafusion::physical_expr::PhysicalExpr;
 use datafusion::physical_optimizer::pruning::{PruningPredicate, PruningPredicateBuilder};
 use firn_manifest::schema::TableSchema;
 use firn_segment::sst::reader::SstReader;
-use firn_segment::types::to_sql;
+use firn_segment::types::{read_as, storage_type, to_sql};
 
 /// A predicate that can be asked which row groups to read.
 #[derive(Clone, Debug)]
@@ -48,7 +48,14 @@ impl Pruner {
 impl RowGroups<'_> {
     fn bounds(&self, column: &Column) -> Option<(ArrayRef, ArrayRef, UInt64Array)> {
         let column = self.table.column_named(&column.name)?;
-        self.reader.row_group_bounds(column.id, column.ty)
+        let (mins, maxes, nulls) = self.reader.row_group_bounds(column.id, column.ty)?;
+        let ty = storage_type(column.ty);
+        // the file may hold the column in the type it had when it was written; a bound that does not fit is unknown
+        let held = |bounds: ArrayRef| match bounds.data_type() {
+            DataType::Utf8View | DataType::BinaryView => Some(bounds),
+            _ => read_as(&bounds, &ty).ok(),
+        };
+        Some((held(mins)?, held(maxes)?, nulls))
     }
 }
 

@@ -6,13 +6,14 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
-use arrow::array::{ArrayRef, RecordBatch, StringArray, new_null_array};
-use arrow::compute::{CastOptions, cast_with_options};
+use arrow::array::{ArrayRef, RecordBatch, StringArray, UInt32Array, new_null_array};
+use arrow::compute::{CastOptions, cast_with_options, take};
 use arrow::datatypes::{Field, Schema, SchemaRef};
 use firn_manifest::schema::{Column, ColumnType, TableSchema};
-use firn_segment::types::{column_field_name, sql_type, storage_type, to_sql};
+use firn_segment::types::{column_field_name, column_to_sql, read_as, sql_type, storage_type};
 
 use crate::error::{Error, Result};
+use crate::sql::assign::{Rows, assign};
 
 /// The name of a declared type as field metadata carries it, e.g. `varchar(20)`.
 #[must_use]
@@ -32,6 +33,11 @@ pub fn type_name(ty: ColumnType) -> String {
         ColumnType::Timestamp => "timestamp".into(),
         ColumnType::Timestamptz => "timestamptz".into(),
         ColumnType::Uuid => "uuid".into(),
+        ColumnType::Time => "time".into(),
+        ColumnType::Interval => "interval".into(),
+        ColumnType::Json => "json".into(),
+        ColumnType::Jsonb => "jsonb".into(),
+        ColumnType::Array { of } => format!("{}[]", type_name(of.into())),
     }
 }
 
@@ -56,6 +62,12 @@ pub fn initial_values(column: &Column, rows: usize) -> Result<ArrayRef> {
     let Some(text) = &column.initial else {
         return Ok(new_null_array(&storage_type(column.ty), rows));
     };
+    if matches!(column.ty, ColumnType::Interval | ColumnType::Time | ColumnType::Array { .. }) {
+        let texts: ArrayRef = Arc::new(StringArray::from(vec![text.as_str()]));
+        let one = assign(&texts, column, Rows::From(0))?;
+        return take(&one, &UInt32Array::from(vec![0; rows]), None)
+            .map_err(|e| Error::internal(format!("initial value of column {:?}: {e}", column.name)));
+    }
     let strict = CastOptions { safe: false, ..CastOptions::default() };
     let bytea = column.ty == ColumnType::Bytea;
     let array: ArrayRef = if bytea {
@@ -76,7 +88,9 @@ pub fn initial_values(column: &Column, rows: usize) -> Result<ArrayRef> {
 /// See [`initial_values`].
 pub fn stored_column(batch: &RecordBatch, column: &Column) -> Result<ArrayRef> {
     match batch.column_by_name(&column_field_name(column.id)) {
-        Some(array) => Ok(array.clone()),
+        // the column's type may have been widened since the rows were written
+        Some(array) => read_as(array, &storage_type(column.ty))
+            .map_err(|e| Error::internal(format!("values of column {:?}: {e}", column.name))),
         None => initial_values(column, batch.num_rows()),
     }
 }
@@ -87,5 +101,13 @@ pub fn stored_column(batch: &RecordBatch, column: &Column) -> Result<ArrayRef> {
 /// See [`initial_values`].
 pub fn sql_column(batch: &RecordBatch, column: &Column) -> Result<ArrayRef> {
     let stored = stored_column(batch, column)?;
-    to_sql(&stored).map_err(Error::from)
+    column_to_sql(&stored, column.ty).map_err(Error::from)
+}
+
+/// All columns of stored rows of a table, in SQL types.
+///
+/// # Errors
+/// When a column's values are not of its type.
+pub fn sql_columns(table: &TableSchema, stored: &[ArrayRef]) -> Result<Vec<ArrayRef>> {
+    table.columns.iter().zip(stored).map(|(column, array)| Ok(column_to_sql(array, column.ty)?)).collect()
 }

@@ -3,19 +3,21 @@
 //! Promises: everything read through one snapshot agrees with one position, whatever commits or flushes meanwhile.
 //! Never: a snapshot waits for a writer.
 
-use std::collections::HashMap;
+use std::collections::BTreeMap;
 use std::fmt;
 use std::sync::Arc;
 
 use firn_manifest::crypto::KeyRing;
 use firn_manifest::ids::{ColumnId, Position, TableId};
-use firn_manifest::schema::ColumnType;
+use firn_manifest::schema::{CatalogChange, ColumnType};
 use firn_manifest::store::Store;
 
 use super::catalog::Catalog;
+use super::counters::Counters;
 use super::files::SstFile;
 use super::memtable::MemTable;
 use super::overlay::Overlay;
+use super::pages::Pages;
 use super::scan::{Scan, ScanRequest};
 use crate::error::Result;
 
@@ -89,9 +91,13 @@ pub struct View {
     /// every schema version
     pub catalog: Arc<Catalog>,
     /// every table's rows
-    pub tables: Arc<HashMap<TableId, TableData>>,
+    pub tables: Arc<BTreeMap<TableId, TableData>>,
     /// the namespace's data keys
     pub keys: Arc<KeyRing>,
+    /// row ids and identity numbers
+    pub counters: Arc<Counters>,
+    /// pages that point reads have read
+    pub pages: Arc<Pages>,
 }
 
 /// A stable view of a namespace; cheap to clone.
@@ -115,6 +121,16 @@ impl Snapshot {
 
     pub(crate) fn with_overlay(&self, overlay: Arc<Overlay>, store: &Store) -> Self {
         Self { view: self.view.clone(), overlay: Some(overlay), store: store.clone() }
+    }
+
+    /// The same with catalog changes on top that nobody has made yet.
+    pub(crate) fn with_catalog_changes(&self, changes: &[CatalogChange]) -> Result<Self> {
+        let mut overlay = match &self.overlay {
+            Some(overlay) => (**overlay).clone(),
+            None => Overlay::new(self.view.catalog.clone()),
+        };
+        overlay.change_catalog(changes, self.position())?;
+        Ok(Self { overlay: Some(Arc::new(overlay)), ..self.clone() })
     }
 
     /// The newest position it sees.
@@ -153,6 +169,12 @@ impl Snapshot {
     /// When the request does not fit the table.
     pub fn scan(&self, request: ScanRequest) -> Result<Scan> {
         Scan::new(self.clone(), request)
+    }
+
+    /// Row ids and identity numbers to draw.
+    #[must_use]
+    pub fn counters(&self) -> &Counters {
+        &self.view.counters
     }
 
     pub(crate) fn table_data(&self, id: TableId) -> TableData {

@@ -44,6 +44,8 @@ impl Snapshot {
             columns: vec![ScanColumn::Column(POSITION), ScanColumn::Column(COMMITTED_AT)],
             predicate: Some(Arc::new(predicate)),
             keys: None,
+            ranges: None,
+            index: None,
             partitions: 1,
             batch_size: 8192,
         })?;

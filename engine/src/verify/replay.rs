@@ -8,14 +8,13 @@ use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 
 use arrow::array::{Array, ArrayRef, RecordBatch, UInt8Array, UInt64Array};
-use arrow::compute::cast;
 use arrow::row::{RowConverter, SortField};
 use firn_manifest::ids::{ColumnId, Position, Seq, TableId};
 use firn_manifest::schema::{Column, TableSchema};
 use firn_manifest::store::{Cause, Store};
 use firn_segment::key::Key;
 use firn_segment::record::{CommitRecord, RowOp};
-use firn_segment::types::storage_type;
+use firn_segment::types::{read_as, storage_type};
 use firn_segment::wal::{self, SegmentKind};
 use futures::{StreamExt, TryStreamExt, stream};
 
@@ -89,10 +88,13 @@ pub(super) async fn check(db: &Database, report: &mut Report) -> Result<()> {
 
     let mut replayed = Replay::new(catalog.clone());
     replayed.run(&core, &store, upto).await?;
-    if replayed.catalog.to_manifest() != catalog.to_manifest() {
+    if replayed.catalog.to_manifest() != catalog.to_manifest()
+        || replayed.catalog.schema_versions() != catalog.schema_versions()
+    {
         report.find("I7", "manifest", "the catalog is not what the log gives");
     }
-    let mut ids: Vec<TableId> = catalog.versions().iter().map(|v| v.schema.id).collect();
+    let mut ids: Vec<TableId> =
+        catalog.versions().iter().filter(|v| v.schema.view.is_none()).map(|v| v.schema.id).collect();
     ids.push(TableId::COMMITS);
     ids.sort_unstable();
     ids.dedup();
@@ -140,6 +142,8 @@ async fn stored_versions(snapshot: &Snapshot, catalog: &Catalog, id: TableId) ->
         columns,
         predicate: None,
         keys: None,
+        ranges: None,
+        index: None,
         partitions: 1,
         batch_size: 8192,
     })?;
@@ -150,7 +154,7 @@ async fn stored_versions(snapshot: &Snapshot, catalog: &Catalog, id: TableId) ->
             .columns
             .iter()
             .zip(batch.columns())
-            .map(|(c, array)| cast(array, &storage_type(c.ty)).map_err(|e| Error::internal(format!("verify: {e}"))))
+            .map(|(c, array)| read_as(array, &storage_type(c.ty)).map_err(|e| Error::internal(format!("verify: {e}"))))
             .collect::<Result<Vec<_>>>()?;
         let rows = digests.of_arrays(&arrays)?;
         let system = (

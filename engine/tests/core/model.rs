@@ -242,9 +242,15 @@ impl World {
         let tailing = self.open(Mode::ReadOnly, 64 << 20).await;
         let reloading = self.open(Mode::ReadOnly, 512).await;
         let mut followers = [("tailing", tailing.session()), ("reloading", reloading.session())];
+        let mut flushing = None;
         for _ in 0..steps {
             match self.dice.below(16) {
-                0..2 => db.writer().await.unwrap().flush().await.unwrap(),
+                0 => db.writer().await.unwrap().flush().await.unwrap(),
+                1 => {
+                    // beside what comes next
+                    let writer = db.writer().await.unwrap();
+                    flushing = Some(tokio::spawn(async move { writer.flush().await }));
+                }
                 2 => {
                     db = self.open(Mode::ReadWrite, 64 << 20).await;
                     session = db.session();
@@ -261,6 +267,10 @@ impl World {
                 }
                 _ => self.change(&mut session).await,
             }
+        }
+        if let Some(flush) = flushing {
+            // fenced, if another writer came meanwhile
+            let _ = flush.await.unwrap();
         }
         let fresh = self.open(Mode::ReadOnly, 64 << 20).await;
         let mut anew = fresh.session();

@@ -46,7 +46,7 @@ async fn explain_analyze_counts_the_store() {
     assert!(lines.contains("FirnScan: table=t") && !lines.contains("Requests"), "{lines}");
     let lines = db.rows("EXPLAIN VERBOSE SELECT 1").await.join("\n");
     assert!(lines.contains("Projection"), "{lines}");
-    let lines = db.rows("EXPLAIN ANALYZE SELECT count(*) FROM t").await.join("\n");
+    let lines = db.rows("EXPLAIN ANALYZE SELECT sum(id) FROM t").await.join("\n");
     for words in ["output_rows=2", "Rows: 1", "Requests: ", "Bytes read: ", "Round trips: "] {
         assert!(lines.contains(words), "{words} in\n{lines}");
     }
@@ -60,7 +60,7 @@ async fn explain_analyze_counts_the_store() {
     let lines = db.rows("EXPLAIN DELETE FROM t").await.join("\n");
     assert!(lines.contains("Delete on t"), "{lines}");
     assert_eq!(db.one("SELECT count(*) FROM t").await, "3");
-    assert_eq!(db.err("EXPLAIN (FORMAT JSON) SELECT 1").await.sqlstate, "0A000");
+    assert_eq!(db.err("EXPLAIN (FORMAT YAML) SELECT 1").await.sqlstate, "0A000");
 }
 
 #[tokio::test]

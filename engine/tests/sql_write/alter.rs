@@ -48,7 +48,6 @@ async fn alterations_that_are_refused() {
         ("ALTER TABLE t ADD COLUMN b INT NOT NULL DEFAULT NULL", "23502"),
         ("ALTER TABLE t ADD COLUMN b UUID DEFAULT gen_random_uuid()", "0A000"),
         ("ALTER TABLE t ADD COLUMN b INT PRIMARY KEY", "0A000"),
-        ("ALTER TABLE t ADD COLUMN b INT CHECK (b > 0)", "0A000"),
         ("ALTER TABLE t ADD COLUMN _b INT", "42939"),
         ("ALTER TABLE t ADD COLUMN b SMALLINT DEFAULT 70000", "22003"),
         ("ALTER TABLE t ADD CONSTRAINT k PRIMARY KEY (a)", "0A000"),
@@ -59,7 +58,7 @@ async fn alterations_that_are_refused() {
         ("ALTER TABLE t RENAME COLUMN a TO id", "42701"),
         ("ALTER TABLE t RENAME COLUMN a TO firn_a", "42939"),
         ("ALTER TABLE t RENAME TO other", "42P07"),
-        ("ALTER TABLE t ALTER COLUMN a TYPE BIGINT", "0A000"),
+        ("ALTER TABLE t ALTER COLUMN a TYPE SMALLINT", "0A000"),
         ("ALTER TABLE t ALTER COLUMN a SET NOT NULL", "23502"),
         ("ALTER TABLE t ALTER COLUMN id DROP NOT NULL", "42P16"),
         // the second action fails, so the first leaves nothing

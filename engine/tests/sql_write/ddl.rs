@@ -94,27 +94,16 @@ async fn definitions_that_contradict_themselves() {
 async fn what_is_not_supported_says_so() {
     let mut db = Db::with("CREATE TABLE other (a INT PRIMARY KEY)").await;
     db.refuses(&[
-        ("CREATE TABLE t (a INT CHECK (a > 0))", "0A000"),
-        ("CREATE TABLE t (a INT UNIQUE)", "0A000"),
-        ("CREATE TABLE t (a INT, UNIQUE (a))", "0A000"),
-        ("CREATE TABLE t (a INT REFERENCES other (a))", "0A000"),
-        ("CREATE TABLE t (a INT, FOREIGN KEY (a) REFERENCES other (a))", "0A000"),
-        ("CREATE TABLE t (a INT, CHECK (a > 0))", "0A000"),
-        ("CREATE TABLE t (a INT GENERATED ALWAYS AS IDENTITY)", "0A000"),
-        ("CREATE TABLE t (a INT, b INT GENERATED ALWAYS AS (a * 2) STORED)", "0A000"),
-        ("CREATE TABLE t (a SERIAL)", "0A000"),
-        ("CREATE TABLE t (a JSONB)", "0A000"),
-        ("CREATE TABLE t (a INT[])", "0A000"),
+        ("CREATE TABLE t (a XML)", "0A000"),
+        ("CREATE TABLE t (a INT[][])", "0A000"),
         ("CREATE TABLE t (a CHAR(3))", "0A000"),
-        ("CREATE TABLE t AS SELECT 1", "0A000"),
         ("CREATE TABLE t (LIKE other)", "0A000"),
         ("CREATE TEMPORARY TABLE t (a INT)", "0A000"),
         ("CREATE TABLE t (a INT) WITH (fillfactor = 70)", "0A000"),
         ("CREATE TABLE t (a INT PRIMARY KEY DEFERRABLE)", "0A000"),
-        ("CREATE INDEX i ON other (a)", "0A000"),
-        ("CREATE VIEW v AS SELECT 1", "0A000"),
-        ("DROP VIEW v", "0A000"),
-        ("TRUNCATE other", "0A000"),
+        ("CREATE MATERIALIZED VIEW v AS SELECT 1 AS a", "0A000"),
+        ("DROP VIEW v", "42P01"),
+        ("TRUNCATE nope", "42P01"),
     ])
     .await;
     assert_eq!(db.err("SELECT * FROM t").await.sqlstate, "42P01");

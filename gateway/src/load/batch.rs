@@ -19,6 +19,9 @@ use super::parse::{Builder, sql_name};
 /// A batch of text is cut at this many bytes, even if it has fewer rows than asked for.
 pub const MAX_BATCH_BYTES: usize = 32 << 20;
 
+/// The digest takes this many bytes at once.
+const HASHED_BYTES: usize = 64 << 10;
+
 /// Rows that become one commit.
 #[derive(Debug)]
 pub struct Batch {
@@ -89,6 +92,8 @@ pub struct Collector {
     name: String,
     columns: Vec<(Column, Builder, bool)>,
     hasher: blake3::Hasher,
+    /// what the hasher has not seen yet: it is fast over many bytes at once
+    unhashed: Vec<u8>,
     limit: u64,
     rows: u64,
     bytes: usize,
@@ -104,6 +109,7 @@ impl Collector {
             name: name.to_owned(),
             columns: columns.into_iter().map(|c| (c.clone(), Builder::new(c.ty), false)).collect(),
             hasher: blake3::Hasher::new(),
+            unhashed: Vec::with_capacity(2 * HASHED_BYTES),
             limit,
             rows: 0,
             bytes: 0,
@@ -132,13 +138,13 @@ impl Collector {
             }
             None => {
                 builder.append_null();
-                self.hasher.update(&[0]);
+                self.unhashed.push(0);
                 Ok(())
             }
             Some(text) => {
-                self.hasher.update(&[1]);
-                self.hasher.update(&(text.len() as u64).to_be_bytes());
-                self.hasher.update(text.as_bytes());
+                self.unhashed.push(1);
+                self.unhashed.extend_from_slice(&(text.len() as u64).to_be_bytes());
+                self.unhashed.extend_from_slice(text.as_bytes());
                 self.bytes += text.len();
                 builder.append(text).map_err(|bad| {
                     let error = Error::statement(bad.sqlstate, format!("{}: {} {}", place(), excerpt(text), bad.what));
@@ -159,14 +165,23 @@ impl Collector {
             return Err(Error::statement("23502", format!("{place}: no value, but the column is NOT NULL")));
         }
         builder.append_null();
-        self.hasher.update(&[2]);
+        self.unhashed.push(2);
         Ok(())
     }
 
     /// The row is complete.
     pub fn end_row(&mut self) {
         self.rows += 1;
-        self.hasher.update(&[3]);
+        self.unhashed.push(3);
+        if self.unhashed.len() >= HASHED_BYTES {
+            self.hash();
+        }
+    }
+
+    fn hash(&mut self) {
+        self.hasher.update(&self.unhashed);
+        self.unhashed.clear();
+        self.unhashed.shrink_to(2 * HASHED_BYTES);
     }
 
     /// The batch, if it has any row. Columns nothing was pushed to are left out if `only_used`.
@@ -177,6 +192,7 @@ impl Collector {
         if self.rows == 0 {
             return Ok(None);
         }
+        self.hash();
         let failed = |error: arrow::error::ArrowError| Error::internal(format!("a batch cannot be built: {error}"));
         let (mut fields, mut arrays) = (Vec::new(), Vec::new());
         for (column, builder, used) in &mut self.columns {
@@ -235,7 +251,7 @@ mod tests {
     use super::*;
 
     fn column(id: u64, name: &str, ty: ColumnType, nullable: bool) -> Column {
-        Column { id: ColumnId(id), name: name.into(), ty, nullable, default: None, initial: None, hidden: false }
+        Column { nullable, ..Column::new(ColumnId(id), name, ty) }
     }
 
     fn collector() -> Collector {

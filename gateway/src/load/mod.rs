@@ -2,11 +2,13 @@
 //!
 //! Promises: each batch is one commit under a request id of its own, so a batch is loaded once, however often the
 //! command runs; an error leaves nothing of its batch and says what is loaded. Memory does not grow with the files: the
-//! reader is at most one batch ahead of the commit.
+//! reader is at most one batch ahead of the commit, and one batch is prepared while the one before it is stored.
 //! Never: anything on stdout.
 
 mod batch;
 mod csv;
+#[cfg(any(test, fuzzing))]
+pub mod fuzzing;
 mod infer;
 mod parquet_file;
 mod parse;
@@ -17,7 +19,7 @@ mod text;
 use std::sync::Arc;
 
 use firn_engine::Error;
-use firn_engine::session::Session;
+use firn_engine::session::{PassedBatch, Session};
 use firn_manifest::schema::TableSchema;
 use firn_manifest::world::system;
 use futures::StreamExt;
@@ -162,14 +164,27 @@ impl Load {
             }
         });
         let mut done = Done::default();
-        while let Some(next) = receive.recv().await {
-            let committed = match next {
-                Ok(batch) => self.commit(&batch, table, &name, &mut done).await.map(|()| batch.progress),
-                Err(error) => Err(error.into()),
+        let mut on_its_way: Option<OnItsWay> = None;
+        loop {
+            let next = receive.recv().await;
+            let passed = match next {
+                None => None,
+                Some(Ok(batch)) => Some(self.pass(batch, table, &name).await),
+                Some(Err(error)) => Some(Err(error.into())),
             };
-            match committed {
-                Ok(progress) => bar.reach(progress, done.rows),
-                Err(failure) => {
+            // whatever became of this one, the one before it is told of first
+            if let Some(before) = on_its_way.take() {
+                let progress = before.progress;
+                if let Err(failure) = self.acknowledged(before, &mut done).await {
+                    bar.clear();
+                    return Err(done.explain(failure, &name));
+                }
+                bar.reach(progress, done.rows);
+            }
+            match passed {
+                None => break,
+                Some(Ok(passed)) => on_its_way = Some(passed),
+                Some(Err(failure)) => {
                     bar.clear();
                     return Err(done.explain(failure, &name));
                 }
@@ -206,37 +221,44 @@ impl Load {
         })
     }
 
-    async fn commit(
-        &mut self,
-        batch: &Batch,
-        table: &Arc<TableSchema>,
-        name: &str,
-        done: &mut Done,
-    ) -> Result<(), Failure> {
+    /// Gives a batch its place among the commits.
+    async fn pass(&mut self, batch: Batch, table: &Arc<TableSchema>, name: &str) -> Result<OnItsWay, Failure> {
         let id = batch.request_id(table.id, self.batch_rows);
+        let (first, last, progress) = (batch.first_row, batch.last_row(), batch.progress);
         let rows = batch.rows.num_rows() as u64;
-        let outcome =
-            self.session.load_batch(&table.name, batch.rows.clone(), Some(&id)).await.map_err(|mut error| {
-                if error.kind == firn_engine::ErrorKind::Statement {
-                    error.message =
-                        format!("{name}, rows {} to {}: {}", batch.first_row, batch.last_row(), error.message);
-                }
-                error
-            })?;
+        let passed = self.session.pass_batch(&table.name, batch.rows, Some(&id)).await.map_err(|mut error| {
+            if error.kind == firn_engine::ErrorKind::Statement {
+                error.message = format!("{name}, rows {first} to {last}: {}", error.message);
+            }
+            error
+        })?;
+        Ok(OnItsWay { passed, rows, progress })
+    }
+
+    /// Waits until a batch is durable, and counts it.
+    async fn acknowledged(&mut self, batch: OnItsWay, done: &mut Done) -> Result<(), Failure> {
+        let outcome = batch.passed.acknowledged().await?;
         let position = outcome.position.map_or(0, |p| p.0);
         let old = position <= self.start;
-        done.rows += rows;
+        done.rows += batch.rows;
         done.bytes = batch.progress;
         self.totals.position = self.totals.position.max(position).max(self.start);
         if old {
-            self.totals.old_rows += rows;
+            self.totals.old_rows += batch.rows;
             self.totals.old_batches += 1;
         } else {
-            self.totals.rows += rows;
+            self.totals.rows += batch.rows;
             self.totals.batches += 1;
         }
         Ok(())
     }
+}
+
+/// A batch that is being stored.
+struct OnItsWay {
+    passed: PassedBatch,
+    rows: u64,
+    progress: u64,
 }
 
 /// How far a file is loaded.

@@ -49,6 +49,11 @@ fn column_type(ty: &DataType) -> Option<ColumnType> {
         DataType::Timestamp(_, None) => ColumnType::Timestamp,
         DataType::Timestamp(_, Some(_)) => ColumnType::Timestamptz,
         DataType::Dictionary(_, values) => column_type(values)?,
+        DataType::Time32(_) | DataType::Time64(_) => ColumnType::Time,
+        DataType::Interval(_) | DataType::Duration(_) => ColumnType::Interval,
+        DataType::List(of) | DataType::LargeList(of) => {
+            ColumnType::Array { of: column_type(of.data_type())?.as_element()? }
+        }
         _ => return None,
     })
 }
@@ -159,6 +164,9 @@ fn plain_type(ty: &DataType) -> DataType {
         DataType::Dictionary(_, values) => plain_type(values),
         DataType::Utf8View | DataType::LargeUtf8 => DataType::Utf8,
         DataType::BinaryView | DataType::LargeBinary | DataType::FixedSizeBinary(_) => DataType::Binary,
+        DataType::List(of) | DataType::LargeList(of) => {
+            DataType::List(Arc::new(Field::new_list_field(plain_type(of.data_type()), true)))
+        }
         other => other.clone(),
     }
 }
@@ -226,20 +234,9 @@ mod tests {
     }
 
     fn table(names: &[&str]) -> TableSchema {
-        let columns: Vec<Column> = names
-            .iter()
-            .zip(1..)
-            .map(|(name, id)| Column {
-                id: ColumnId(id),
-                name: (*name).into(),
-                ty: ColumnType::Text,
-                nullable: true,
-                default: None,
-                initial: None,
-                hidden: false,
-            })
-            .collect();
-        TableSchema { id: TableId(16), name: "t".into(), columns, key: vec![ColumnId(1)], next_column: ColumnId(9) }
+        let columns: Vec<Column> =
+            names.iter().zip(1..).map(|(name, id)| Column::new(ColumnId(id), *name, ColumnType::Text)).collect();
+        TableSchema::new(TableId(16), "t", columns, vec![ColumnId(1)])
     }
 
     #[test]

@@ -54,6 +54,11 @@ pub fn sql_name(ty: ColumnType) -> String {
         ColumnType::Timestamp => "TIMESTAMP".to_owned(),
         ColumnType::Timestamptz => "TIMESTAMPTZ".to_owned(),
         ColumnType::Uuid => "UUID".to_owned(),
+        ColumnType::Time => "TIME".to_owned(),
+        ColumnType::Interval => "INTERVAL".to_owned(),
+        ColumnType::Json => "JSON".to_owned(),
+        ColumnType::Jsonb => "JSONB".to_owned(),
+        ColumnType::Array { of } => format!("{}[]", sql_name(of.into())),
     }
 }
 
@@ -104,6 +109,12 @@ impl Builder {
             ColumnType::Timestamp => Builder::Timestamp(TimestampMicrosecondBuilder::new(), false),
             ColumnType::Timestamptz => Builder::Timestamp(TimestampMicrosecondBuilder::new(), true),
             ColumnType::Uuid => Builder::Uuid(StringBuilder::new()),
+            // the engine reads these from their text
+            ColumnType::Time
+            | ColumnType::Interval
+            | ColumnType::Json
+            | ColumnType::Jsonb
+            | ColumnType::Array { .. } => Builder::Text(StringBuilder::new(), None),
         }
     }
 
@@ -208,10 +219,14 @@ fn says_infinity(text: &str) -> bool {
 }
 
 fn boolean(text: &str) -> Result<bool, BadValue> {
-    match text.trim().to_ascii_lowercase().as_str() {
-        "true" | "t" | "yes" | "y" | "on" | "1" => Ok(true),
-        "false" | "f" | "no" | "n" | "off" | "0" => Ok(false),
-        _ => Err(invalid("BOOLEAN")),
+    let text = text.trim();
+    let is_one_of = |words: [&str; 6]| words.iter().any(|word| text.eq_ignore_ascii_case(word));
+    if is_one_of(["true", "t", "1", "yes", "y", "on"]) {
+        Ok(true)
+    } else if is_one_of(["false", "f", "0", "no", "n", "off"]) {
+        Ok(false)
+    } else {
+        Err(invalid("BOOLEAN"))
     }
 }
 
@@ -225,18 +240,18 @@ fn integer<T: std::str::FromStr<Err = std::num::ParseIntError>>(text: &str, ty: 
 
 /// A decimal as its whole number of units of `10^-scale`; more digits after the point are rounded half away from zero.
 fn decimal(text: &str, precision: u8, scale: u8) -> Result<i128, BadValue> {
-    let ty = format!("DECIMAL({precision},{scale})");
+    let ty = || format!("DECIMAL({precision},{scale})");
     let (negative, rest) = match text.strip_prefix('-') {
         Some(rest) => (true, rest),
         None => (false, text.strip_prefix('+').unwrap_or(text)),
     };
     let (mantissa, exponent) = match rest.split_once(['e', 'E']) {
-        Some((mantissa, exponent)) => (mantissa, exponent.parse::<i32>().map_err(|_| invalid(&ty))?),
+        Some((mantissa, exponent)) => (mantissa, exponent.parse::<i32>().map_err(|_| invalid(&ty()))?),
         None => (rest, 0),
     };
     let (whole, fraction) = mantissa.split_once('.').unwrap_or((mantissa, ""));
     if whole.is_empty() && fraction.is_empty() || !whole.bytes().chain(fraction.bytes()).all(|b| b.is_ascii_digit()) {
-        return Err(invalid(&ty));
+        return Err(invalid(&ty()));
     }
     let point = i64::try_from(whole.len()).unwrap_or(i64::MAX).saturating_add(exponent.into());
     let wanted = point.saturating_add(scale.into());
@@ -245,18 +260,18 @@ fn decimal(text: &str, precision: u8, scale: u8) -> Result<i128, BadValue> {
     let mut taken = 0i64;
     while taken < wanted {
         let Some(digit) = digits.next() else { break };
-        units = units.checked_mul(10).and_then(|u| u.checked_add(digit)).ok_or_else(|| out_of_range(&ty))?;
+        units = units.checked_mul(10).and_then(|u| u.checked_add(digit)).ok_or_else(|| out_of_range(&ty()))?;
         taken += 1;
     }
     while taken < wanted && units != 0 {
-        units = units.checked_mul(10).ok_or_else(|| out_of_range(&ty))?;
+        units = units.checked_mul(10).ok_or_else(|| out_of_range(&ty()))?;
         taken += 1;
     }
     if wanted >= 0 && digits.next().is_some_and(|digit| digit >= 5) {
         units += 1;
     }
     if units >= 10i128.checked_pow(precision.into()).unwrap_or(i128::MAX) {
-        return Err(out_of_range(&ty));
+        return Err(out_of_range(&ty()));
     }
     Ok(if negative { -units } else { units })
 }

@@ -38,6 +38,12 @@ pub struct Counted<R> {
     count: Arc<AtomicU64>,
 }
 
+impl<R> Counted<R> {
+    pub(super) fn new(inner: R, count: Arc<AtomicU64>) -> Self {
+        Self { inner, count }
+    }
+}
+
 impl<R: Read> Read for Counted<R> {
     fn read(&mut self, buf: &mut [u8]) -> std::io::Result<usize> {
         let n = self.inner.read(buf)?;
@@ -129,7 +135,7 @@ impl Source {
             Box::new(self.file()?)
         };
         let count = Arc::new(AtomicU64::new(0));
-        Ok((Counted { inner, count: Arc::clone(&count) }, count))
+        Ok((Counted::new(inner, Arc::clone(&count)), count))
     }
 }
 

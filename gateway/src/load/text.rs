@@ -11,7 +11,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use firn_engine::Error;
-use firn_manifest::schema::TableSchema;
+use firn_manifest::schema::{ColumnType, TableSchema};
 use serde::de::{Deserialize, Deserializer, MapAccess, Visitor};
 use serde_json::value::RawValue;
 
@@ -209,6 +209,39 @@ enum JsonValue<'a> {
     Nested(&'a str),
 }
 
+/// A JSON array as the array literal that a column of an array type reads; anything else as [`json_value`].
+fn array_value(raw: &RawValue) -> Result<JsonValue<'_>, serde_json::Error> {
+    if !raw.get().starts_with('[') {
+        return json_value(raw);
+    }
+    let items: Vec<&RawValue> = serde_json::from_str(raw.get())?;
+    let mut out = String::from("{");
+    for (i, item) in items.into_iter().enumerate() {
+        if i > 0 {
+            out.push(',');
+        }
+        match json_value(item)? {
+            JsonValue::Null => out.push_str("NULL"),
+            JsonValue::Plain(text) => out.push_str(text),
+            JsonValue::Nested(text) => push_quoted(text, &mut out),
+            JsonValue::String(text) => push_quoted(&text, &mut out),
+        }
+    }
+    out.push('}');
+    Ok(JsonValue::String(Cow::Owned(out)))
+}
+
+fn push_quoted(text: &str, out: &mut String) {
+    out.push('"');
+    for c in text.chars() {
+        if matches!(c, '"' | '\\') {
+            out.push('\\');
+        }
+        out.push(c);
+    }
+    out.push('"');
+}
+
 fn json_value(raw: &RawValue) -> Result<JsonValue<'_>, serde_json::Error> {
     let text = raw.get();
     Ok(match text.as_bytes().first() {
@@ -307,6 +340,7 @@ pub struct NdjsonBatches {
     name: String,
     table: Arc<TableSchema>,
     columns: HashMap<String, usize>,
+    kinds: Vec<ColumnType>,
     width: usize,
     any: bool,
     collector: Collector,
@@ -323,6 +357,7 @@ impl NdjsonBatches {
             name: name.to_owned(),
             table: Arc::clone(table),
             columns: columns.iter().enumerate().map(|(i, c)| (c.name.clone(), i)).collect(),
+            kinds: columns.iter().map(|c| c.ty).collect(),
             width: columns.len(),
             any: false,
             collector: Collector::new(name, columns, limit),
@@ -353,7 +388,12 @@ impl Batches for NdjsonBatches {
                 if std::mem::replace(&mut seen[at], true) {
                     return Err(bad(&self.name, line, format!("key {key:?} stands twice in the object")));
                 }
-                match json_value(raw).map_err(|e| bad(&self.name, line, e))? {
+                let value = match self.kinds.get(at) {
+                    Some(ColumnType::Json | ColumnType::Jsonb) if raw.get() != "null" => JsonValue::Nested(raw.get()),
+                    Some(ColumnType::Array { .. }) => array_value(raw).map_err(|e| bad(&self.name, line, e))?,
+                    _ => json_value(raw).map_err(|e| bad(&self.name, line, e))?,
+                };
+                match value {
                     JsonValue::Null => self.collector.push(at, line, None)?,
                     JsonValue::Plain(text) | JsonValue::Nested(text) => self.collector.push(at, line, Some(text))?,
                     JsonValue::String(text) => self.collector.push(at, line, Some(&text))?,

@@ -96,6 +96,58 @@ fn json_writer(array: &ArrayRef) -> io::Result<TextWriter<'_>> {
     }))
 }
 
+/// The writers of a batch's columns; what is JSON already stands as it is, without its line breaks.
+fn writers<'a>(batch: &RecordBatch, columns: &'a [ArrayRef]) -> io::Result<Vec<TextWriter<'a>>> {
+    let mut writers = Vec::with_capacity(columns.len());
+    for (field, column) in batch.schema_ref().fields().iter().zip(columns) {
+        writers.push(match field.metadata().get("firn.type").map(String::as_str) {
+            Some("json" | "jsonb") => embedded(column)?,
+            Some("json[]" | "jsonb[]") if matches!(column.data_type(), DataType::List(_)) => {
+                let lists = column.as_list::<i32>();
+                Box::new(move |row, out: &mut String| {
+                    if lists.is_null(row) {
+                        out.push_str("null");
+                        return;
+                    }
+                    let items = lists.value(row);
+                    out.push('[');
+                    if let Ok(write) = embedded(&items) {
+                        for i in 0..items.len() {
+                            if i > 0 {
+                                out.push(',');
+                            }
+                            write(i, out);
+                        }
+                    }
+                    out.push(']');
+                })
+            }
+            _ => json_writer(column)?,
+        });
+    }
+    Ok(writers)
+}
+
+/// The writer of texts that are JSON.
+fn embedded(array: &ArrayRef) -> io::Result<TextWriter<'_>> {
+    let text = text_writer(array).map_err(arrow_failed)?;
+    let nulls = array.logical_nulls();
+    Ok(Box::new(move |row, out| {
+        if nulls.as_ref().is_some_and(|nulls| nulls.is_null(row)) {
+            out.push_str("null");
+            return;
+        }
+        let from = out.len();
+        text(row, out);
+        if out[from..].contains(['\n', '\r']) {
+            // only blanks between its parts can be line breaks
+            let flat = out[from..].replace(['\n', '\r'], " ");
+            out.truncate(from);
+            out.push_str(&flat);
+        }
+    }))
+}
+
 fn push_number(digits: &str, exact: bool, out: &mut String) {
     if exact {
         out.push_str(digits);
@@ -192,7 +244,7 @@ impl Render for Document {
 
     fn batch(&mut self, batch: &RecordBatch, out: &mut dyn Write) -> io::Result<()> {
         let columns = plain_columns(batch)?;
-        let writers = columns.iter().map(json_writer).collect::<io::Result<Vec<_>>>()?;
+        let writers = writers(batch, &columns)?;
         let mut line = String::new();
         for row in 0..batch.num_rows() {
             line.clear();
@@ -259,7 +311,7 @@ impl Render for Lines {
 
     fn batch(&mut self, batch: &RecordBatch, out: &mut dyn Write) -> io::Result<()> {
         let columns = plain_columns(batch)?;
-        let writers = columns.iter().map(json_writer).collect::<io::Result<Vec<_>>>()?;
+        let writers = writers(batch, &columns)?;
         let mut line = String::new();
         for row in 0..batch.num_rows() {
             line.clear();

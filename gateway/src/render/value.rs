@@ -354,11 +354,14 @@ fn push_duration(v: i64, nanos_per_unit: i64, out: &mut String) {
 /// The way PostgreSQL prints an interval: `1 year 2 mons 3 days 04:05:06.7`.
 fn push_interval(months: i64, days: i64, nanos: i128, out: &mut String) {
     let start = out.len();
+    let mut after_negative = false;
     for (n, unit) in [(months / 12, "year"), (months % 12, "mon"), (days, "day")] {
         if n != 0 {
             let space = if out.len() > start { " " } else { "" };
+            let plus = if after_negative && n > 0 { "+" } else { "" };
             let plural = if n == 1 { "" } else { "s" };
-            let _ = write!(out, "{space}{n} {unit}{plural}");
+            let _ = write!(out, "{space}{plus}{n} {unit}{plural}");
+            after_negative = n < 0;
         }
     }
     if nanos != 0 || out.len() == start {
@@ -367,6 +370,8 @@ fn push_interval(months: i64, days: i64, nanos: i128, out: &mut String) {
         }
         if nanos < 0 {
             out.push('-');
+        } else if after_negative {
+            out.push('+');
         }
         push_time(i64::try_from(nanos.unsigned_abs()).unwrap_or(i64::MAX), out);
     }
@@ -385,6 +390,10 @@ fn push_array(items: &ArrayRef, out: &mut String) {
         }
         let mut text = String::new();
         push_text(items, row, &mut text);
+        if *items.data_type() == DataType::Boolean {
+            // inside an array PostgreSQL writes t and f
+            text.truncate(1);
+        }
         let nested =
             matches!(items.data_type(), DataType::List(_) | DataType::LargeList(_) | DataType::FixedSizeList(_, _));
         let plain = !text.is_empty()

@@ -13,7 +13,7 @@ use firn_manifest::model::{
     Envelope, FileEntry, FileKind, ManifestKind, ObjectRef, Pin, RetiredObject, Sealed, TableCounters, VectorRef,
     WalFloor, WrappedKey,
 };
-use firn_manifest::schema::{Column, ColumnType, TableSchema, TableVersion};
+use firn_manifest::schema::{Column, ColumnType, SchemaVersion, SqlSchema, TableSchema, TableVersion};
 use firn_manifest::{DataKey, Error, KeyRing};
 use proptest::prelude::*;
 use uuid::Uuid;
@@ -57,23 +57,16 @@ fn envelope() -> Envelope {
 }
 
 fn sealed() -> Sealed {
-    let schema = TableSchema {
-        id: TableId::FIRST_USER,
-        name: "salaries".to_owned(),
-        columns: vec![Column {
-            id: ColumnId(1),
-            name: "employee".to_owned(),
-            ty: ColumnType::Decimal { precision: 10, scale: 2 },
-            nullable: false,
-            default: Some("0".to_owned()),
-            initial: None,
-            hidden: false,
-        }],
-        key: vec![ColumnId(1)],
-        next_column: ColumnId(2),
-    };
+    let column = Column::new(ColumnId(1), "employee", ColumnType::Decimal { precision: 10, scale: 2 });
+    let column = Column { default: Some("0".to_owned()), ..column.not_null() };
+    let schema = TableSchema::new(TableId::FIRST_USER, "salaries", vec![column], vec![ColumnId(1)]);
     Sealed {
         catalog: vec![TableVersion { schema, begin: Position(2), end: None }],
+        schemas: vec![SchemaVersion {
+            schema: SqlSchema { name: "app".to_owned(), comment: None },
+            begin: Position(1),
+            end: Some(Position(9)),
+        }],
         next_table: TableId(17),
         files: vec![FileEntry {
             name: "sst/a.parquet".to_owned(),
@@ -96,7 +89,7 @@ fn sealed() -> Sealed {
                 max_end: Position(40),
             }),
         }],
-        counters: vec![TableCounters { table: TableId::FIRST_USER, next_row_id: 1 }],
+        counters: vec![TableCounters { table: TableId::FIRST_USER, next_row_id: 1, identity: vec![] }],
     }
 }
 

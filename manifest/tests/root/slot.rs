@@ -67,6 +67,16 @@ async fn a_lost_reply_is_found_to_be_ours() {
     }
 }
 
+/// The reply of a PUT that took effect is lost, and reading the slot back ends half way: it is ours all the same.
+#[tokio::test]
+async fn a_short_reading_of_ours_is_no_loss() {
+    let (outcome, held, _) = run(false, &[Put::ReplyLost], &[Get::Short, Get::Short]).await;
+    assert_eq!((outcome, held), (Is::Committed, Some(OURS)));
+    let (outcome, held, took) = run(false, &[Put::ReplyLost], &[Get::Short; 1000]).await;
+    assert_eq!((outcome, held), (Is::Unknown(Kind::Unreachable), Some(OURS)));
+    assert!(took >= DEADLINE, "{took:?}");
+}
+
 #[tokio::test]
 async fn a_conflict_or_failure_without_effect_is_tried_again() {
     for nothing in [Put::Conflict, Put::Fails(Kind::Other), Put::Fails(Kind::Unreachable), Put::Hangs] {

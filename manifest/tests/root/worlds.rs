@@ -83,6 +83,8 @@ pub enum Put {
 pub enum Get {
     Works,
     Fails(StoreErrorKind),
+    /// the body ends half way, and nothing says so
+    Short,
 }
 
 /// A store in memory whose requests go wrong as scripted; after the script all goes well.
@@ -133,6 +135,7 @@ impl Backend for Faulty {
         match step.unwrap_or(Get::Works) {
             Get::Works => self.inner.get(key, range).await,
             Get::Fails(kind) => Err(Self::error(kind, Op::Get, key)),
+            Get::Short => self.inner.get(key, range).await.map(|bytes| bytes.slice(..bytes.len() / 2)),
         }
     }
 

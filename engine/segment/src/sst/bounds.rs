@@ -15,7 +15,7 @@ impl SstReader {
     /// group, NULL where it is not known; `None` if the file has no such column or no bounds for it.
     #[must_use]
     pub fn row_group_bounds(&self, id: ColumnId, ty: ColumnType) -> Option<(ArrayRef, ArrayRef, UInt64Array)> {
-        if matches!(ty, ColumnType::Real | ColumnType::Double) {
+        if matches!(ty, ColumnType::Real | ColumnType::Double) || !ty.is_keyable() {
             return None;
         }
         let arrow = &self.file.arrow;

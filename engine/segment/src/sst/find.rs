@@ -13,7 +13,7 @@ use futures::stream::{self, StreamExt as _, TryStreamExt as _};
 use parquet::arrow::arrow_reader::RowSelection;
 
 use super::reader::{POINT_READS, SstReader};
-use super::{ReadColumn, RowGroupInfo};
+use super::{PAGE_ROWS, ReadColumn, RowGroupInfo};
 use crate::error::SegmentError;
 use crate::key::{Key, KeyEncoder};
 
@@ -26,6 +26,12 @@ impl SstReader {
     #[must_use]
     pub fn candidates(&self, key: &[u8]) -> Option<Range<u32>> {
         self.file.index.candidates(key)
+    }
+
+    /// The rows that can hold a key from `low` on and below `high`, without I/O.
+    #[must_use]
+    pub fn between(&self, low: &[u8], high: &[u8]) -> Range<u32> {
+        self.file.index.between(low, high)
     }
 
     /// The row ordinal of each key, `None` where the file does not have it; `keys` ascending. In a history file it is
@@ -77,6 +83,33 @@ impl SstReader {
             .try_collect::<Vec<_>>()
             .await?;
         self.concat(&projection.schema, batches)
+    }
+
+    /// The rows of the page that `row` stands in; `None` if the file does not have that row.
+    #[must_use]
+    pub fn page_of(&self, row: u32) -> Option<Range<u32>> {
+        let group = self.group_of(row)?;
+        let start = group.first_row + (row - group.first_row) / PAGE_ROWS * PAGE_ROWS;
+        Some(start..start.saturating_add(PAGE_ROWS).min(group.first_row + group.rows))
+    }
+
+    /// Rows that stand one after another in one row group, such as a page's.
+    ///
+    /// # Errors
+    /// Kind `Input` if the rows are not of one row group; else as [`SstReader::find`].
+    pub async fn read_rows(&self, rows: Range<u32>, columns: &[ReadColumn]) -> Result<RecordBatch, SegmentError> {
+        let group = self.group_of(rows.start).filter(|g| rows.start < rows.end && rows.end <= g.first_row + g.rows);
+        let Some(group) = group else {
+            return Err(SegmentError::input(&self.entry().name, "rows to read are not of one row group"));
+        };
+        let projection = self.project(columns)?;
+        let chosen = std::iter::once(rows.start - group.first_row..rows.end - group.first_row);
+        self.read_group(group.index, selection(chosen, group), &projection).await
+    }
+
+    fn group_of(&self, row: u32) -> Option<&RowGroupInfo> {
+        let groups = self.groups();
+        groups.get(groups.partition_point(|g| g.first_row + g.rows <= row))
     }
 
     /// Which keys to look for in which row groups.

@@ -184,6 +184,23 @@ impl KeyIndex {
         }
         hull
     }
+
+    /// The rows that can hold a key from `low` on and below `high`.
+    pub(super) fn between(&self, low: &[u8], high: &[u8]) -> Range<u32> {
+        let (low, high) = (cut(low), cut(high));
+        let at = |bound: &Range<usize>| &self.plain[bound.clone()];
+        let from = self.groups.partition_point(|g| at(&g.last) < low);
+        let to = self.groups.partition_point(|g| g.firsts.first().is_some_and(|first| at(first) <= high));
+        let (Some(first), Some(last)) = (self.groups.get(from), to.checked_sub(1).and_then(|to| self.groups.get(to)))
+        else {
+            return 0..0;
+        };
+        let page = first.firsts.get(1..).unwrap_or_default().partition_point(|bound| at(bound) < low) as u32;
+        let start = first.first_row + (page * PAGE_ROWS).min(first.rows);
+        let pages = last.firsts.partition_point(|bound| at(bound) <= high) as u32;
+        let end = last.first_row + pages.saturating_mul(PAGE_ROWS).min(last.rows);
+        start..end.max(start)
+    }
 }
 
 impl Group {
@@ -248,6 +265,23 @@ mod tests {
             builder.end_group();
         }
         builder.finish(&meta(keys.len() as u64, kind)).unwrap()
+    }
+
+    proptest! {
+        #[test]
+        fn a_range_misses_no_key(
+            keys in prop::collection::btree_set(prop::collection::vec(any::<u8>(), 1..40), 1..3000),
+            low in prop::collection::vec(any::<u8>(), 0..40),
+            high in prop::collection::vec(any::<u8>(), 0..40),
+            group in 1usize..2500,
+        ) {
+            let keys: Vec<Vec<u8>> = keys.into_iter().collect();
+            let index = KeyIndex::decode(encoded(&keys, group, FileKind::Current)).unwrap();
+            let range = index.between(&low, &high);
+            for (row, key) in (0u32..).zip(&keys).filter(|(_, key)| low <= **key && **key < high) {
+                prop_assert!(range.contains(&row), "{key:?} at {row} is outside {range:?}");
+            }
+        }
     }
 
     /// These bytes stand in stored files: the filter's layout and hash, and the bounds, can never change.

@@ -7,6 +7,8 @@
 
 mod bounds;
 mod find;
+#[cfg(fuzzing)]
+pub mod fuzzing;
 mod index;
 mod pages;
 pub mod reader;

@@ -27,7 +27,7 @@ use super::pages::PageMap;
 use super::source::{read, read_all};
 use super::{read_schema, tail};
 use crate::error::SegmentError;
-use crate::types::{storage_type, view_of};
+use crate::types::{read_as, storage_type, view_of};
 
 pub use super::source::{RangeSource, StoreSource};
 pub use super::{ReadColumn, ReadPlan, RowGroupInfo};
@@ -90,7 +90,9 @@ impl SstReader {
             return Err(bad("it is another table, kind or number of rows than the manifest says".to_owned()));
         }
         for (id, ty) in columns {
-            let differs = |found: ColumnType| storage_type(found) != storage_type(*ty);
+            // the type of a column may have been widened since, or be asked for as it was before
+            let same = |found: ColumnType| storage_type(found) == storage_type(*ty);
+            let differs = |found: ColumnType| !same(found) && !found.widens_to(*ty) && !ty.widens_to(found);
             if index.meta.column_type(*id).is_some_and(differs) {
                 return Err(bad(format!("its column c{id} is of another type than the table's")));
             }
@@ -299,14 +301,25 @@ impl SstReader {
         let mut decoded: Vec<usize> = leaves.iter().flatten().copied().collect();
         decoded.sort_unstable();
         decoded.dedup();
-        for (leaf, field) in leaves.iter().zip(schema.fields()) {
-            let differs = |leaf: usize| self.file.arrow.schema().field(leaf).data_type() != field.data_type();
+        for ((column, leaf), field) in columns.iter().zip(&leaves).zip(schema.fields()) {
+            // a column is held in the file's own type, which may be narrower or wider than the one it is asked as
+            let own = match column {
+                ReadColumn::Column(id, ty) => {
+                    let found = self.file.index.meta.column_type(*id);
+                    found
+                        .filter(|found| found.widens_to(*ty) || ty.widens_to(*found))
+                        .map(|found| view_of(&storage_type(found)))
+                }
+                _ => None,
+            };
+            let wanted = own.as_ref().unwrap_or(field.data_type());
+            let differs = |leaf: usize| self.file.arrow.schema().field(leaf).data_type() != wanted;
             if leaf.is_some_and(differs) {
                 return Err(self.damaged(&format!("its column {} is of another type than the table's", field.name())));
             }
         }
         let outputs = leaves.iter().map(|leaf| decoded.binary_search(&(*leaf)?).ok()).collect();
-        Ok(Projection { mask: ProjectionMask::leaves(self.file.arrow.parquet_schema(), decoded), outputs, schema })
+        Ok(Projection { mask: ProjectionMask::roots(self.file.arrow.parquet_schema(), decoded), outputs, schema })
     }
 
     /// The output batch of a decoded one.
@@ -317,10 +330,10 @@ impl SstReader {
             .iter()
             .zip(projection.schema.fields())
             .map(|(output, field)| match output {
-                Some(at) => Arc::clone(decoded.column(*at)),
-                None => new_null_array(field.data_type(), rows),
+                Some(at) => read_as(decoded.column(*at), field.data_type()).map_err(|e| self.damaged(&e)),
+                None => Ok(new_null_array(field.data_type(), rows)),
             })
-            .collect();
+            .collect::<Result<_, _>>()?;
         let options = RecordBatchOptions::new().with_row_count(Some(rows));
         RecordBatch::try_new_with_options(Arc::clone(&projection.schema), columns, &options)
             .map_err(|e| self.damaged(&e))

@@ -153,12 +153,12 @@ impl SstWriter {
     ///
     /// # Errors
     /// As [`SstWriter::push`].
-    pub fn push_keyed(&mut self, batch: &RecordBatch, keys: &[Key]) -> Result<(), SegmentError> {
+    pub fn push_keyed(&mut self, batch: &RecordBatch, keys: &[&Key]) -> Result<(), SegmentError> {
         if keys.len() != batch.num_rows() {
             return Err(self.input(format!("{} keys for {} rows", keys.len(), batch.num_rows())));
         }
         let batch = self.conform(batch)?;
-        self.take_rows(&batch, |row, take| take(&keys[row]))
+        self.take_rows(&batch, |row, take| take(keys[row]))
     }
 
     /// Seals the file.
@@ -390,6 +390,7 @@ fn properties(spec: &SstSpec, keys: &FileKeys, group: &RecordBatch) -> Result<Wr
 fn repeats(column: &ArrayRef, ty: ColumnType) -> bool {
     match ty {
         ColumnType::Boolean | ColumnType::Real | ColumnType::Double | ColumnType::Uuid => return false,
+        other if !other.is_keyable() => return false,
         _ => {}
     }
     // spread over the group, since rows near each other are alike

@@ -332,8 +332,8 @@ fn rows_out_of_order_are_refused() {
         assert!(SstWriter::new(bad, ring(1).active(), &FixedWorld::default()).is_err());
     }
     let mut writer = SstWriter::new(spec(FileKind::Current), ring(1).active(), &FixedWorld::default()).unwrap();
-    assert!(writer.push_keyed(&rows(0..2), &[key_of("a", 1)]).is_err());
-    writer.push_keyed(&rows(0..1), &[key_of(&parts(0).0, parts(0).1)]).unwrap();
+    assert!(writer.push_keyed(&rows(0..2), &[&key_of("a", 1)]).is_err());
+    writer.push_keyed(&rows(0..1), &[&key_of(&parts(0).0, parts(0).1)]).unwrap();
     assert_eq!(writer.rows(), 1);
 }
 

@@ -12,7 +12,7 @@ use arrow::compute::filter_record_batch;
 use firn_manifest::ids::Position;
 use firn_manifest::model::FileKind;
 use firn_segment::sst::reader::{ReadColumn, ReadPlan, SstReader};
-use firn_segment::types::to_sql;
+use firn_segment::types::column_to_sql;
 use futures::{StreamExt, TryStreamExt, stream};
 
 use super::super::files::SstFile;
@@ -45,26 +45,30 @@ async fn open(scan: Arc<Inner>, ordinal: u32, row_group: usize) -> Result<BatchS
     let history = file.entry.kind == FileKind::History;
     let read = Read::new(&scan, &reader, check_begin, history);
     let ends = if scan.all_versions() && !history && scan.request.columns.contains(&ScanColumn::End) {
-        Some(file.ends(store, keys).await?)
+        Some(file.ends(scan.at(), store, keys).await?)
     } else {
         None
     };
 
-    let relative: Vec<Range<usize>> =
-        selected.iter().map(|r| (r.start - span.start) as usize..(r.end - span.start) as usize).collect();
+    // a row group that is read whole is read by columns, not by pages
+    let ranges = (selected.as_slice() != std::slice::from_ref(&span)).then(|| {
+        selected.iter().map(|r| (r.start - span.start) as usize..(r.end - span.start) as usize).collect::<Vec<_>>()
+    });
     let plan = ReadPlan {
         columns: read.columns.clone(),
         row_groups: vec![row_group],
-        ranges: Some(relative),
+        ranges,
         batch_size: scan.request.batch_size.max(1),
     };
+    let placed = ends.is_some() || scan.request.columns.contains(&ScanColumn::Loc);
+    let mut left: usize = selected.iter().map(ExactSizeIterator::len).sum();
     let mut rows = selected.into_iter().flatten();
     let stream = reader.stream(plan).map(move |batch| {
         let batch = batch?;
-        let ordinals: Vec<u32> = rows.by_ref().take(batch.num_rows()).collect();
-        if ordinals.len() != batch.num_rows() {
-            return Err(Error::integrity(&file.entry.name, "a row group holds more rows than its footer says"));
-        }
+        left = left
+            .checked_sub(batch.num_rows())
+            .ok_or_else(|| Error::integrity(&file.entry.name, "a row group holds more rows than its footer says"))?;
+        let ordinals: Vec<u32> = if placed { rows.by_ref().take(batch.num_rows()).collect() } else { Vec::new() };
         read.shape(&scan, &batch, ordinal, &ordinals, ends.as_ref(), at, history)
     });
     Ok(Box::pin(stream.try_filter(|b| std::future::ready(b.num_rows() > 0))))
@@ -79,16 +83,17 @@ async fn selection(
     span: &Range<u32>,
 ) -> Result<Vec<Range<u32>>> {
     let mut wanted: Vec<Range<u32>> = Vec::new();
-    match &scan.request.keys {
-        None => wanted.push(span.clone()),
-        Some(keys) => {
+    match (scan.keys(), &scan.request.ranges) {
+        (None, None) => wanted.push(span.clone()),
+        (None, Some(ranges)) => {
+            for (low, high) in ranges.iter().filter(|(low, high)| file.overlaps(low, high)) {
+                add(&mut wanted, &reader.between(low, high), span);
+            }
+        }
+        (Some(keys), _) => {
             for key in keys.iter().filter(|k| file.spans(k)) {
-                let Some(range) = reader.candidates(key) else { continue };
-                let (start, end) = (range.start.max(span.start), range.end.min(span.end));
-                match wanted.last_mut() {
-                    Some(last) if start <= last.end && start < end => last.end = last.end.max(end),
-                    _ if start < end => wanted.push(start..end),
-                    _ => {}
+                if let Some(range) = reader.candidates(key) {
+                    add(&mut wanted, &range, span);
                 }
             }
         }
@@ -98,13 +103,23 @@ async fn selection(
     }
     let mut dead = Vec::new();
     if file.entry.kind == FileKind::Current {
-        dead = file.dead_at(scan.at(), &scan.snapshot.store, &scan.snapshot.view.keys).await?;
+        dead = file.dead_at(span.clone(), scan.at(), &scan.snapshot.store, &scan.snapshot.view.keys).await?;
         if let Some(own) = scan.own() {
             dead.extend(own.dead_in_file(ordinal));
             dead.sort_unstable();
         }
     }
     Ok(subtract(&wanted, &dead))
+}
+
+/// Adds what of `range` lies in `span`; ranges come in ascending order.
+fn add(wanted: &mut Vec<Range<u32>>, range: &Range<u32>, span: &Range<u32>) {
+    let (start, end) = (range.start.max(span.start), range.end.min(span.end));
+    match wanted.last_mut() {
+        Some(last) if start <= last.end && start < end => last.end = last.end.max(end),
+        _ if start < end => wanted.push(start..end),
+        _ => {}
+    }
 }
 
 /// The ranges without the given rows (ascending).
@@ -192,7 +207,7 @@ impl Read {
                         .table
                         .column(*id)
                         .ok_or_else(|| Error::internal(format!("no column number {id}")))?;
-                    to_sql(&initial_values(column, rows)?)?
+                    column_to_sql(&initial_values(column, rows)?, column.ty)?
                 }
                 (ScanColumn::Loc, None) => Arc::new(UInt64Array::from_iter_values(
                     ordinals.iter().map(|row| Loc::of(Place::File(source, *row)).0),

@@ -3,6 +3,7 @@
 //! Promises: small chunks come out joined into batches of the asked size.
 //! Never: a row's visibility is decided after it was copied.
 
+use std::collections::BTreeMap;
 use std::ops::Range;
 use std::sync::Arc;
 
@@ -18,6 +19,16 @@ use crate::error::{Error, Result};
 
 /// Rows a memory unit holds at the most before another is begun.
 const UNIT_ROWS: usize = 65_536;
+
+/// The rows of each chunk whose keys lie in the asked ranges, for a table that is read by ranges.
+pub(super) fn in_ranges(scan: &Inner) -> Result<Option<BTreeMap<u32, Vec<u32>>>> {
+    match &scan.request.ranges {
+        Some(ranges) if !scan.data.mem.is_empty() => {
+            scan.data.mem.between(ranges, |batch| chunk_keys(&scan.request.table, batch)).map(Some)
+        }
+        _ => Ok(None),
+    }
+}
 
 pub(super) fn units(scan: &Inner) -> Vec<Unit> {
     let mut units = Vec::new();
@@ -39,9 +50,16 @@ pub(super) fn units(scan: &Inner) -> Vec<Unit> {
 
 pub(super) fn chunks(scan: &Inner, range: Range<u32>) -> Result<Vec<RecordBatch>> {
     let mut pieces = Vec::new();
+    let asked = in_ranges(scan)?;
     for ordinal in range {
+        if asked.as_ref().is_some_and(|asked| !asked.contains_key(&ordinal)) {
+            continue;
+        }
         let Some(chunk) = scan.data.mem.chunk(ordinal) else { continue };
-        let rows = visible(scan, ordinal, &chunk)?;
+        let mut rows = visible(scan, ordinal, &chunk)?;
+        if let Some(inside) = asked.as_ref().and_then(|asked| asked.get(&ordinal)) {
+            rows.retain(|row| inside.binary_search(row).is_ok());
+        }
         if rows.is_empty() {
             continue;
         }
@@ -110,7 +128,7 @@ fn visible(scan: &Inner, ordinal: u32, chunk: &Chunk) -> Result<Vec<u32>> {
         seen.retain(|row| !own.is_dead(Loc::of(Place::Mem(ordinal, *row))));
     }
     // asked for a few keys: only their rows, found by computing the keys of this chunk
-    if let Some(keys) = &scan.request.keys
+    if let Some(keys) = scan.keys()
         && !seen.is_empty()
     {
         let stored = chunk_keys(&scan.request.table, &chunk.batch)?;

@@ -7,7 +7,7 @@ mod file;
 mod memory;
 
 use std::fmt;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 use arrow::array::RecordBatch;
 use arrow::datatypes::{DataType, Field, Schema, SchemaRef};
@@ -20,6 +20,7 @@ use futures::{StreamExt, TryStreamExt, stream};
 use tokio::sync::OnceCell;
 
 use super::files::SstFile;
+use super::index::IndexRead;
 use super::prune::Pruner;
 use super::rows::{sql_field, sql_schema};
 use super::snapshot::{Snapshot, TableData};
@@ -65,6 +66,10 @@ pub struct ScanRequest {
     pub predicate: Option<Arc<dyn PhysicalExpr>>,
     /// only rows with these keys are asked for (others may come too); sorted
     pub keys: Option<Vec<Key>>,
+    /// only rows whose keys lie in one of these ranges `low <= key < high` are asked for (others may come too)
+    pub ranges: Option<Vec<(Key, Key)>>,
+    /// the index that says which rows are asked for
+    pub index: Option<IndexRead>,
     /// streams to spread the rows over, at least 1
     pub partitions: usize,
     /// rows a batch, at most
@@ -84,6 +89,8 @@ struct Inner {
     schema: SchemaRef,
     pruner: Option<Pruner>,
     units: OnceCell<Vec<Unit>>,
+    /// the keys that the index gave; `None` when they were too many
+    resolved: OnceLock<Option<Vec<Key>>>,
 }
 
 /// A piece of work of a scan; units are dealt to the partitions in turn.
@@ -130,6 +137,7 @@ impl Scan {
                 schema: Arc::new(Schema::new(fields)),
                 pruner,
                 units: OnceCell::new(),
+                resolved: OnceLock::new(),
             }),
         })
     }
@@ -158,6 +166,12 @@ impl Scan {
         self.inner.files().count()
     }
 
+    /// How many files the table has.
+    #[must_use]
+    pub fn all_files(&self) -> usize {
+        self.inner.data.files.len()
+    }
+
     /// Rows at the most, before any filter.
     #[must_use]
     pub fn estimated_rows(&self) -> u64 {
@@ -168,6 +182,22 @@ impl Scan {
             .sum();
         let memory: usize = self.inner.data.mem.chunks(self.inner.at()).iter().map(|c| c.batch.num_rows()).sum();
         files + memory as u64
+    }
+
+    /// How many rows come out, where the snapshot tells without reading any.
+    #[must_use]
+    pub fn exact_rows(&self) -> Option<u64> {
+        let inner = &self.inner;
+        let request = &inner.request;
+        let by_key = request.keys.is_some() || request.ranges.is_some() || request.index.is_some();
+        let chosen = by_key || request.predicate.is_some();
+        if chosen || inner.all_versions() || inner.own().is_some() {
+            return None;
+        }
+        let at = inner.at();
+        let files: u64 = inner.files().map(|(_, file)| file.rows_at(at)).sum::<Option<u64>>()?;
+        let memory: usize = inner.data.mem.chunks(at).iter().map(|chunk| chunk.rows_at(at)).sum();
+        Some(files + memory as u64)
     }
 
     /// The rows of one partition.
@@ -212,13 +242,20 @@ impl Inner {
         self.snapshot.overlay.as_ref().and_then(|o| o.table(self.request.table.id))
     }
 
+    /// The keys that are asked for, once they are known.
+    fn keys(&self) -> Option<&Vec<Key>> {
+        self.request.keys.as_ref().or_else(|| self.resolved.get().and_then(Option::as_ref))
+    }
+
     fn files(&self) -> impl Iterator<Item = (u32, &Arc<SstFile>)> {
         let at = self.at();
         let all = self.all_versions();
         (0u32..).zip(self.data.files.iter()).filter(move |(_, f)| {
             let in_time = if all { f.entry.min_begin <= at } else { f.may_see(at) };
-            let in_range = self.request.keys.as_ref().is_none_or(|keys| keys.iter().any(|k| f.spans(k)));
-            in_time && in_range
+            let by_key = self.keys().is_none_or(|keys| keys.iter().any(|k| f.spans(k)));
+            let ranges = self.request.ranges.as_ref();
+            let by_range = ranges.is_none_or(|all| all.iter().any(|(low, high)| f.overlaps(low, high)));
+            in_time && by_key && by_range
         })
     }
 
@@ -227,6 +264,10 @@ impl Inner {
     }
 
     async fn plan(&self) -> Result<Vec<Unit>> {
+        if let Some(index) = &self.request.index {
+            let keys = self.snapshot.keys_by_index(index, self.request.at).await?;
+            let _ = self.resolved.set(keys);
+        }
         let mut units = Vec::new();
         let columns = self.snapshot.file_columns(self.request.table.id);
         // the tails and vectors of the files that can matter are read side by side: one round trip

@@ -1,0 +1,28 @@
+-- Statements of risinglight 0.2.0 (Apache-2.0, RisingLight Project Authors), _join.slt
+create table x(a int, b int);
+create table y(c int, d int);
+insert into x values (1, 2), (1, 3);
+select a, b, c, d from x join y on a = c;
+insert into y values (1, 5), (1, 6), (2, 7);
+select a, b, c, d from x join y on a = c;
+select a, b, c, d from x, y;
+select a, b, c, d from x cross join y;
+drop table x;
+drop table y;
+create table a(v1 int, v2 int);
+create table b(v3 int, v4 int);
+insert into a values (1, 1), (2, 2), (3, 3);
+select v1, v2, v3, v4 from a left join b on v1 = v3;
+select v1, v2, v3, v4 from a, b;
+insert into b values (1, 100), (3, 300), (4, 400);
+select v1, v2, v3, v4 from a left join b on v1 = v3;
+select v1, v2, v3, v4 from a right join b on v1 = v3;
+select v1, v2, v3, v4 from a full join b on v1 = v3;
+drop table a;
+drop table b;
+create table a(v1 int, v2 int);
+create table b(v3 int, v4 int, v5 int);
+insert into a values (1, 1), (2, 2), (3, 3);
+insert into b values (1, 1, 1), (2, 2, 2), (3, 3, 4), (1, 1, 5);
+select v1, v2, v3, v4, v5 from a join b on v1 = v3 and v2 = v4;
+select v1, v2, v3, v4, v5 from a join b on v1 = v3 and v2 = v4 and v1 < v5;

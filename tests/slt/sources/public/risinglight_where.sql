@@ -1,0 +1,21 @@
+-- Statements of risinglight 0.2.0 (Apache-2.0, RisingLight Project Authors), where.slt
+create table t(v1 int not null, v2 int not null);
+insert into t values (1, 1), (2, 3), (3, 2), (4, 5);
+select * from t where v1 > v2;
+select * from t where v2 > 2;
+select * from t where v1 = 1 or v2 = 2;
+select * from t where v1 = 1 and v2 = 1;
+select sum(v2) from t where v1 <> 1;
+select sum(v2) from t where v1 != 1;
+drop table t;
+create table t(v1 int not null, v2 int not null);
+insert into t values (0, 1), (1, 3), (3, 2), (4, 5);
+select sum(v2) from t where v1 < 1;
+select sum(v2) from t where v1 <= 1;
+select sum(v2) from t where v1 >= 1;
+drop table t;
+create table t(v1 int, v2 int);
+insert into t values (1, 1), (null, 2), (null, 3), (4, 4);
+select v2 from t where v1 is null;
+select v2 from t where v1 is not null;
+drop table t;

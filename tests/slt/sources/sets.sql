@@ -1,0 +1,100 @@
+-- set operations, VALUES, WITH
+SELECT 1 UNION SELECT 2;
+SELECT 1 UNION SELECT 1;
+SELECT 1 UNION ALL SELECT 1;
+SELECT 1 INTERSECT SELECT 1;
+SELECT 1 INTERSECT SELECT 2;
+SELECT 1 EXCEPT SELECT 1;
+SELECT 1 EXCEPT SELECT 2;
+SELECT x FROM (VALUES (1), (1), (2), (3), (3), (3)) a(x) INTERSECT SELECT x FROM (VALUES (1), (3), (3)) b(x);
+SELECT x FROM (VALUES (1), (1), (2), (3), (3), (3)) a(x) INTERSECT ALL SELECT x FROM (VALUES (1), (3), (3)) b(x);
+SELECT x FROM (VALUES (1), (1), (2), (3), (3), (3)) a(x) EXCEPT SELECT x FROM (VALUES (1), (3), (3)) b(x);
+SELECT x FROM (VALUES (1), (1), (2), (3), (3), (3)) a(x) EXCEPT ALL SELECT x FROM (VALUES (1), (3), (3)) b(x);
+SELECT x FROM (VALUES (NULL::int), (NULL), (1)) a(x) UNION SELECT NULL;
+SELECT x FROM (VALUES (NULL::int), (NULL), (1)) a(x) INTERSECT SELECT NULL;
+SELECT x FROM (VALUES (NULL::int), (NULL), (1)) a(x) EXCEPT SELECT NULL;
+SELECT x FROM (VALUES (NULL::int), (NULL), (1)) a(x) EXCEPT ALL SELECT NULL;
+SELECT x FROM (VALUES (NULL::int), (NULL), (1)) a(x) INTERSECT ALL SELECT NULL;
+SELECT x, y FROM (VALUES (1, 'a'), (1, 'a'), (1, NULL), (1, NULL)) a(x, y) EXCEPT ALL SELECT 1, NULL;
+SELECT x, y FROM (VALUES (1, 'a'), (1, 'a'), (1, NULL), (1, NULL)) a(x, y) INTERSECT ALL VALUES (1, 'a'), (1, 'a'), (1, NULL);
+SELECT 1 UNION SELECT 2 INTERSECT SELECT 2;
+(SELECT 1 UNION SELECT 2) INTERSECT SELECT 2;
+SELECT 1 UNION ALL SELECT 2 EXCEPT SELECT 1;
+SELECT 1 EXCEPT SELECT 2 UNION SELECT 3;
+SELECT 1 EXCEPT (SELECT 2 UNION SELECT 1);
+SELECT 1 AS a UNION SELECT 2 AS b ORDER BY a DESC;
+SELECT 1 AS a UNION SELECT 2 AS b ORDER BY b;
+SELECT 3 UNION SELECT 1 UNION SELECT 2 ORDER BY 1 LIMIT 2;
+(SELECT 3 UNION ALL SELECT 1 ORDER BY 1 LIMIT 1) UNION ALL SELECT 5 ORDER BY 1;
+SELECT 1, 'a' UNION SELECT 2, 'b' ORDER BY 2 DESC;
+SELECT 1 UNION SELECT 2, 3;
+SELECT 1 UNION SELECT 'a';
+SELECT 1 UNION SELECT '2';
+-- differs: decimals have one scale for a whole column
+SELECT 1 UNION SELECT 2.5;
+SELECT 1 UNION SELECT 2.5::float8;
+-- differs: decimals have one scale for a whole column
+SELECT 1.5 UNION SELECT 2.25;
+-- differs: decimals have one scale for a whole column
+SELECT 1.5 UNION ALL SELECT 1.50;
+SELECT 1::int UNION SELECT 2::bigint;
+SELECT NULL UNION SELECT 1;
+SELECT NULL UNION SELECT NULL;
+SELECT 'a' UNION SELECT NULL;
+SELECT true UNION SELECT 1;
+SELECT DATE '2024-01-01' UNION SELECT TIMESTAMP '2024-01-01 12:00';
+SELECT DATE '2024-01-01' UNION SELECT '2024-01-02';
+SELECT 1 AS x UNION ALL SELECT 2 UNION ALL SELECT 3 ORDER BY x DESC OFFSET 1;
+SELECT x FROM (SELECT 1 AS x UNION ALL SELECT 2) t WHERE x > 1;
+SELECT count(*) FROM (SELECT 1 UNION ALL SELECT 1 UNION ALL SELECT 1) t;
+SELECT sum(x) FROM (SELECT 1 AS x UNION ALL SELECT 2.5) t;
+VALUES (1, 'a'), (2, 'b');
+-- differs: decimals have one scale for a whole column
+VALUES (1), (2.5), (NULL);
+VALUES (1), (2), (3) ORDER BY 1 DESC LIMIT 2;
+VALUES (1, 2), (3);
+VALUES (1), ('a');
+VALUES (1), ('2');
+VALUES (NULL), (1);
+VALUES ('a'), (NULL);
+-- differs: decimals have one scale for a whole column
+VALUES (1.5), (2.25::float8);
+-- differs: texts in VALUES are not read as what stands above them
+VALUES (DATE '2024-01-01'), ('2024-02-01');
+SELECT column1, column2 FROM (VALUES (1, 'a'), (2, 'b')) t;
+SELECT * FROM (VALUES (1, 'a')) AS t(n, s);
+-- differs: an alias names all columns of a subquery, not the first few
+SELECT n FROM (VALUES (1, 'a')) AS t(n);
+SELECT * FROM (VALUES (1, 'a')) AS t(a, b, c);
+SELECT 1 AS a, 2 AS a;
+WITH a AS (SELECT 1 AS x) SELECT * FROM a;
+WITH a AS (SELECT 1 AS x), b AS (SELECT x + 1 AS y FROM a) SELECT * FROM a, b;
+WITH a(p, q) AS (SELECT 1, 2) SELECT q, p FROM a;
+WITH a AS (SELECT 1 AS x) SELECT * FROM a UNION ALL SELECT * FROM a;
+WITH a AS (SELECT 1 AS x) SELECT (SELECT max(x) FROM a), x FROM a;
+-- differs: sums of literals, which are BIGINT, are NUMERIC, and such whole-number types differ
+WITH a AS (VALUES (1), (2)) SELECT sum(column1) FROM a;
+WITH a AS (SELECT 1 AS x), a AS (SELECT 2 AS x) SELECT * FROM a;
+WITH a AS (SELECT * FROM b), b AS (SELECT 1) SELECT * FROM a;
+WITH a AS (WITH b AS (SELECT 5 AS x) SELECT * FROM b) SELECT * FROM a;
+WITH a AS MATERIALIZED (SELECT 1 AS x) SELECT * FROM a;
+WITH a AS NOT MATERIALIZED (SELECT 1 AS x) SELECT * FROM a;
+-- differs: a WITH query cannot have the name of one around it
+WITH a AS (SELECT 1 AS x) SELECT * FROM (WITH a AS (SELECT 2 AS x) SELECT * FROM a) t;
+WITH RECURSIVE t(n) AS (VALUES (1) UNION ALL SELECT n + 1 FROM t WHERE n < 5) SELECT * FROM t;
+-- differs: sums of literals, which are BIGINT, are NUMERIC, and such whole-number types differ
+WITH RECURSIVE t(n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM t WHERE n < 5) SELECT sum(n), count(*) FROM t;
+WITH RECURSIVE t(n) AS (SELECT 1 UNION SELECT (n + 1) % 3 FROM t) SELECT * FROM t ORDER BY n;
+WITH RECURSIVE t AS (SELECT 1 AS n, 'a' AS s UNION ALL SELECT n + 1, s || 'b' FROM t WHERE n < 4) SELECT * FROM t ORDER BY n;
+WITH RECURSIVE fib(a, b) AS (SELECT 0, 1 UNION ALL SELECT b, a + b FROM fib WHERE b < 50) SELECT a FROM fib ORDER BY a;
+WITH RECURSIVE e(a, b) AS (VALUES (1, 2), (2, 3), (3, 4), (4, 2)), r(x) AS (SELECT 1 UNION SELECT b FROM r JOIN e ON e.a = r.x) SELECT * FROM r ORDER BY x;
+WITH RECURSIVE tree(id, parent) AS (VALUES (1, NULL::int), (2, 1), (3, 1), (4, 2)), up(id, depth) AS (SELECT id, 0 FROM tree WHERE parent IS NULL UNION ALL SELECT t.id, depth + 1 FROM tree t JOIN up ON t.parent = up.id) SELECT * FROM up ORDER BY id;
+WITH RECURSIVE t(n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM t) SELECT n FROM t LIMIT 3;
+-- differs: another SQLSTATE
+WITH RECURSIVE t(n) AS (SELECT n FROM t UNION ALL SELECT 1) SELECT * FROM t;
+-- differs: another SQLSTATE
+WITH RECURSIVE t(n) AS (SELECT 1 UNION ALL SELECT count(*) FROM t) SELECT * FROM t;
+WITH RECURSIVE a AS (SELECT 1 AS x) SELECT * FROM a;
+WITH RECURSIVE t(n, path) AS (SELECT 1, '1' UNION ALL SELECT n * 2, path || '>' || (n * 2)::text FROM t WHERE n < 10) SELECT path FROM t ORDER BY n DESC LIMIT 1;
+SELECT * FROM nope;
+TABLE nope;
