@@ -7,7 +7,8 @@
 use std::ops::Range;
 use std::sync::Arc;
 
-use arrow::array::{Array, ArrayRef, BooleanArray, RecordBatch, RecordBatchOptions, UInt64Array};
+use arrow::array::{Array, ArrayRef, BooleanArray, BooleanBufferBuilder, RecordBatch, RecordBatchOptions, UInt64Array};
+use arrow::buffer::BooleanBuffer;
 use arrow::compute::filter_record_batch;
 use firn_manifest::ids::Position;
 use firn_manifest::model::FileKind;
@@ -50,10 +51,16 @@ async fn open(scan: Arc<Inner>, ordinal: u32, row_group: usize) -> Result<BatchS
         None
     };
 
-    // a row group that is read whole is read by columns, not by pages
-    let ranges = (selected.as_slice() != std::slice::from_ref(&span)).then(|| {
-        selected.iter().map(|r| (r.start - span.start) as usize..(r.end - span.start) as usize).collect::<Vec<_>>()
-    });
+    // a row group that is read whole is read by columns, not by pages; picking out most of its rows one by one would
+    // cost more than decoding them all and dropping the rest
+    let within: Vec<Range<usize>> =
+        selected.iter().map(|r| (r.start - span.start) as usize..(r.end - span.start) as usize).collect();
+    let chosen: usize = within.iter().map(ExactSizeIterator::len).sum();
+    let whole = chosen == span.len();
+    let dense = !whole && chosen * 2 >= span.len();
+    let mut kept = dense.then(|| mask(&within, span.len()));
+    let selected = if dense { vec![span.clone()] } else { selected };
+    let ranges = (!whole && !dense).then_some(within);
     let plan = ReadPlan {
         columns: read.columns.clone(),
         row_groups: vec![row_group],
@@ -69,7 +76,17 @@ async fn open(scan: Arc<Inner>, ordinal: u32, row_group: usize) -> Result<BatchS
             .checked_sub(batch.num_rows())
             .ok_or_else(|| Error::integrity(&file.entry.name, "a row group holds more rows than its footer says"))?;
         let ordinals: Vec<u32> = if placed { rows.by_ref().take(batch.num_rows()).collect() } else { Vec::new() };
-        read.shape(&scan, &batch, ordinal, &ordinals, ends.as_ref(), at, history)
+        let out = read.shape(&scan, &batch, ordinal, &ordinals, ends.as_ref(), at, history)?;
+        let mut seen = read.seen(&batch, at)?;
+        if let Some(rest) = &mut kept {
+            let here = BooleanArray::new(rest.slice(0, batch.num_rows()), None);
+            *rest = rest.slice(batch.num_rows(), rest.len() - batch.num_rows());
+            seen = Some(both(here, seen)?);
+        }
+        match seen {
+            Some(seen) => filter_record_batch(&out, &seen).map_err(|e| Error::internal(e.to_string())),
+            None => Ok(out),
+        }
     });
     Ok(Box::pin(stream.try_filter(|b| std::future::ready(b.num_rows() > 0))))
 }
@@ -218,25 +235,40 @@ impl Read {
             });
         }
         let options = RecordBatchOptions::new().with_row_count(Some(rows));
-        let out = RecordBatch::try_new_with_options(scan.schema.clone(), arrays, &options)
-            .map_err(|e| Error::internal(format!("scan of table {:?}: {e}", scan.request.table.name)))?;
-        let mut mask: Option<BooleanArray> = None;
+        RecordBatch::try_new_with_options(scan.schema.clone(), arrays, &options)
+            .map_err(|e| Error::internal(format!("scan of table {:?}: {e}", scan.request.table.name)))
+    }
+
+    /// The rows of a batch that had begun and had not ended at `at`; `None` when that was asked of none.
+    fn seen(&self, batch: &RecordBatch, at: Position) -> Result<Option<BooleanArray>> {
+        let mut seen = None;
         if let Some(i) = self.begin {
-            let begins = positions(batch.column(i))?;
-            mask = Some(begins.values().iter().map(|b| Some(*b <= at.0)).collect());
+            seen = Some(positions(batch.column(i))?.values().iter().map(|begin| Some(*begin <= at.0)).collect());
         }
         if let Some(i) = self.end {
-            let alive: BooleanArray = positions(batch.column(i))?.values().iter().map(|e| Some(*e > at.0)).collect();
-            mask = Some(match mask {
-                Some(m) => arrow::compute::and(&m, &alive).map_err(|e| Error::internal(e.to_string()))?,
-                None => alive,
-            });
+            let open: BooleanArray = positions(batch.column(i))?.values().iter().map(|end| Some(*end > at.0)).collect();
+            seen = Some(both(open, seen)?);
         }
-        match mask {
-            Some(mask) => filter_record_batch(&out, &mask).map_err(|e| Error::internal(e.to_string())),
-            None => Ok(out),
-        }
+        Ok(seen)
     }
+}
+
+fn both(one: BooleanArray, other: Option<BooleanArray>) -> Result<BooleanArray> {
+    match other {
+        Some(other) => arrow::compute::and(&one, &other).map_err(|e| Error::internal(e.to_string())),
+        None => Ok(one),
+    }
+}
+
+/// A bit for each of `rows`, set in the ranges (ascending).
+fn mask(ranges: &[Range<usize>], rows: usize) -> BooleanBuffer {
+    let mut bits = BooleanBufferBuilder::new(rows);
+    for range in ranges {
+        bits.append_n(range.start - bits.len(), false);
+        bits.append_n(range.len(), true);
+    }
+    bits.append_n(rows - bits.len(), false);
+    bits.finish()
 }
 
 fn positions(array: &ArrayRef) -> Result<&UInt64Array> {
@@ -256,7 +288,7 @@ fn later_ends_are_null(array: &ArrayRef, at: Position) -> Result<ArrayRef> {
 
 #[cfg(test)]
 mod tests {
-    use super::subtract;
+    use super::{mask, subtract};
 
     #[test]
     fn dead_rows_split_ranges() {
@@ -265,5 +297,12 @@ mod tests {
         assert_eq!(subtract(whole, &[0, 3, 4, 9]), vec![1..3, 5..9]);
         assert_eq!(subtract(&[2..4, 6..8], &[1, 2, 3, 7]), std::slice::from_ref(&(6u32..7)));
         assert!(subtract(std::slice::from_ref(&(5u32..6)), &[5]).is_empty());
+    }
+
+    #[test]
+    fn ranges_become_bits() {
+        let bits = mask(&[1..3, 5..6], 8);
+        assert_eq!(bits.iter().collect::<Vec<_>>(), [false, true, true, false, false, true, false, false]);
+        assert_eq!(mask(&[], 3).count_set_bits(), 0);
     }
 }
