@@ -105,6 +105,8 @@ pub(crate) struct State {
     pub(crate) recent: VecDeque<RecentCommit>,
     /// bytes of the rows in `recent`
     pub(crate) recent_bytes: usize,
+    /// so many of the oldest in `recent` have lost their rows
+    pub(crate) recent_forgotten: usize,
     /// commits after this position are all in `recent`
     pub(crate) recent_floor: Position,
 }
@@ -149,6 +151,7 @@ impl State {
             requests: HashMap::new(),
             recent: VecDeque::new(),
             recent_bytes: 0,
+            recent_forgotten: 0,
             recent_floor: wal.position,
         })
     }
@@ -246,6 +249,7 @@ impl State {
                 && let Some(oldest) = self.recent.pop_front()
             {
                 self.recent_bytes -= oldest.tables.iter().map(RecentTable::bytes).sum::<usize>();
+                self.recent_forgotten = self.recent_forgotten.saturating_sub(1);
                 self.recent_floor = oldest.position;
             }
         } else {
@@ -256,17 +260,15 @@ impl State {
 
     /// Drops the rows of the oldest recent commits until the rest fit.
     fn forget_rows(&mut self) {
-        let mut bytes = self.recent_bytes;
-        for commit in &mut self.recent {
-            if bytes <= RECENT_BYTES {
-                break;
-            }
-            for table in commit.tables.iter_mut().filter(|t| !t.forgotten) {
-                bytes -= table.bytes();
+        while self.recent_bytes > RECENT_BYTES
+            && let Some(commit) = self.recent.get_mut(self.recent_forgotten)
+        {
+            for table in &mut commit.tables {
+                self.recent_bytes -= table.bytes();
                 (table.inserted, table.ended, table.forgotten) = (None, None, true);
             }
+            self.recent_forgotten += 1;
         }
-        self.recent_bytes = bytes;
     }
 
     /// The schema a table has now, or had last.

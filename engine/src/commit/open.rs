@@ -173,6 +173,7 @@ impl State {
             requests: std::collections::HashMap::new(),
             recent: std::collections::VecDeque::new(),
             recent_bytes: 0,
+            recent_forgotten: 0,
             recent_floor: self.recent_floor,
         }
     }

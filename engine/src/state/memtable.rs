@@ -10,6 +10,7 @@ use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, OnceLock};
 
 use arrow::array::{Array, ArrayRef, RecordBatch};
+use arrow::datatypes::SchemaRef;
 use firn_manifest::canary;
 use firn_manifest::ids::Position;
 use firn_segment::key::Key;
@@ -92,6 +93,8 @@ struct Layer {
     index: RwLock<Index>,
     /// every version by key, in key order; there once a range of keys was asked for
     ordered: RwLock<Option<BTreeMap<Key, Vec<MemLoc>>>>,
+    /// the schema of the first chunk; chunks that have an equal one share it
+    schema: OnceLock<SchemaRef>,
     bytes: AtomicUsize,
 }
 
@@ -105,16 +108,27 @@ struct Index {
     highest: Key,
 }
 
+/// Bytes that a chunk takes beside its rows.
+const CHUNK_BYTES: usize = 256;
+/// Bytes that a column of a chunk takes beside its values: arrays, buffers, what the allocator rounds up.
+const CHUNK_COLUMN_BYTES: usize = 256;
+
 /// Bytes of a batch's own rows: slices of one batch share its buffers, which count once.
 fn resident_bytes(batch: &RecordBatch) -> usize {
     let of = |array: &ArrayRef| array.to_data().get_slice_memory_size().unwrap_or(array.get_array_memory_size());
-    batch.columns().iter().map(of).sum()
+    let values: usize = batch.columns().iter().map(of).sum();
+    CHUNK_BYTES + batch.num_columns() * CHUNK_COLUMN_BYTES + values
 }
 
 impl Layer {
     fn append(&self, begin: Position, batch: RecordBatch, operations: Vec<RowOp>, keys: Vec<Key>) {
         let size = resident_bytes(&batch) + keys.iter().map(|k| k.len() + 48).sum::<usize>();
         self.bytes.fetch_add(size, Ordering::Relaxed);
+        let schema = self.schema.get_or_init(|| batch.schema());
+        let batch = match batch.clone().with_schema(schema.clone()) {
+            Ok(alike) if *schema == batch.schema() => alike,
+            _ => batch,
+        };
         let mut chunks = self.chunks.write();
         let chunk = u32::try_from(chunks.len()).unwrap_or(u32::MAX);
         chunks.push(Arc::new(Chunk { begin, batch, operations, ends: OnceLock::new() }));
