@@ -101,9 +101,9 @@ struct Layer {
 /// Where the versions of each key stand.
 #[derive(Debug, Default)]
 struct Index {
-    newest: HashMap<Key, MemLoc>,
+    newest: HashMap<Key, MemLoc, ahash::RandomState>,
     /// the version before a version, for keys that have several here
-    older: HashMap<MemLoc, MemLoc>,
+    older: HashMap<MemLoc, MemLoc, ahash::RandomState>,
     /// no key here is above it
     highest: Key,
 }
@@ -143,6 +143,7 @@ impl Layer {
         {
             index.highest.clone_from(most);
         }
+        index.newest.reserve(keys.len());
         for (row, key) in keys.into_iter().enumerate() {
             let loc = MemLoc { chunk, row: u32::try_from(row).unwrap_or(u32::MAX) };
             if let Some(before) = index.newest.insert(key, loc) {

@@ -4,6 +4,7 @@
 //! Never: state is changed except by applying commit records in order and by swapping in a flush's result.
 
 pub mod catalog;
+pub mod columns;
 pub mod counters;
 pub mod files;
 pub mod index;

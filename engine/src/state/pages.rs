@@ -2,7 +2,7 @@
 //!
 //! Promises: an entry is named by what cannot change (a file's number, a page's first row, a column with its type), so
 //! it is never stale; the cache never holds more than its bound, and nothing of another namespace (I8).
-//! Never: a scan's pages push out those of point reads; scans do not come here.
+//! Never: a scan's pages push out those of point reads; what scans read is kept apart ([`Columns`]).
 
 use std::fmt;
 
@@ -11,6 +11,8 @@ use firn_segment::sst::ReadColumn;
 use quick_cache::Weighter;
 use quick_cache::sync::Cache;
 use ulid::Ulid;
+
+use super::columns::Columns;
 
 /// Bytes of pages a namespace keeps.
 pub const CACHE_BYTES: u64 = 64 << 20;
@@ -40,18 +42,22 @@ impl Weighter<PageKey, ArrayRef> for ByBytes {
 }
 
 /// The cache.
-pub struct Pages(Cache<PageKey, ArrayRef, ByBytes>);
+pub struct Pages {
+    pages: Cache<PageKey, ArrayRef, ByBytes>,
+    /// what scans have read
+    pub columns: Columns,
+}
 
 impl Default for Pages {
     fn default() -> Self {
         let entries = usize::try_from(CACHE_BYTES / USUAL_BYTES).unwrap_or(usize::MAX);
-        Self(Cache::with_weighter(entries, CACHE_BYTES, ByBytes))
+        Self { pages: Cache::with_weighter(entries, CACHE_BYTES, ByBytes), columns: Columns::default() }
     }
 }
 
 impl fmt::Debug for Pages {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Pages").field("entries", &self.0.len()).finish_non_exhaustive()
+        f.debug_struct("Pages").field("entries", &self.pages.len()).finish_non_exhaustive()
     }
 }
 
@@ -59,11 +65,11 @@ impl Pages {
     /// The values of a page's column, in SQL type.
     #[must_use]
     pub fn get(&self, key: &PageKey) -> Option<ArrayRef> {
-        self.0.get(key)
+        self.pages.get(key)
     }
 
     /// Keeps them.
     pub fn put(&self, key: PageKey, values: ArrayRef) {
-        self.0.insert(key, values);
+        self.pages.insert(key, values);
     }
 }

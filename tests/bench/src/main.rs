@@ -19,6 +19,10 @@ use clap::{Parser, Subcommand};
 use firn_engine::Error;
 use serde_json::Value;
 
+/// the command's allocator
+#[global_allocator]
+static ALLOCATOR: tikv_jemallocator::Jemalloc = tikv_jemallocator::Jemalloc;
+
 #[derive(Parser)]
 struct Arguments {
     #[command(subcommand)]

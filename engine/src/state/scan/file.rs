@@ -14,8 +14,10 @@ use firn_manifest::ids::Position;
 use firn_manifest::model::FileKind;
 use firn_segment::sst::reader::{ReadColumn, ReadPlan, SstReader};
 use firn_segment::types::column_to_sql;
+use futures::stream::BoxStream;
 use futures::{StreamExt, TryStreamExt, stream};
 
+use super::super::columns::GroupKey;
 use super::super::files::SstFile;
 use super::super::rows::initial_values;
 use super::super::snapshot::{Loc, Place};
@@ -51,44 +53,162 @@ async fn open(scan: Arc<Inner>, ordinal: u32, row_group: usize) -> Result<BatchS
         None
     };
 
-    // a row group that is read whole is read by columns, not by pages; picking out most of its rows one by one would
-    // cost more than decoding them all and dropping the rest
-    let within: Vec<Range<usize>> =
-        selected.iter().map(|r| (r.start - span.start) as usize..(r.end - span.start) as usize).collect();
-    let chosen: usize = within.iter().map(ExactSizeIterator::len).sum();
-    let whole = chosen == span.len();
-    let dense = !whole && chosen * 2 >= span.len();
-    let mut kept = dense.then(|| mask(&within, span.len()));
-    let selected = if dense { vec![span.clone()] } else { selected };
-    let ranges = (!whole && !dense).then_some(within);
-    let plan = ReadPlan {
-        columns: read.columns.clone(),
-        row_groups: vec![row_group],
-        ranges,
-        batch_size: scan.request.batch_size.max(1),
-    };
+    let group = Group { file: file.clone(), reader, row_group, span };
+    let parts = group.read(&scan, &selected, &read.columns);
     let placed = ends.is_some() || scan.request.columns.contains(&ScanColumn::Loc);
     let mut left: usize = selected.iter().map(ExactSizeIterator::len).sum();
     let mut rows = selected.into_iter().flatten();
-    let stream = reader.stream(plan).map(move |batch| {
-        let batch = batch?;
+    let stream = parts.map(move |part| {
+        let part = part?;
         left = left
-            .checked_sub(batch.num_rows())
+            .checked_sub(part.rows)
             .ok_or_else(|| Error::integrity(&file.entry.name, "a row group holds more rows than its footer says"))?;
-        let ordinals: Vec<u32> = if placed { rows.by_ref().take(batch.num_rows()).collect() } else { Vec::new() };
-        let out = read.shape(&scan, &batch, ordinal, &ordinals, ends.as_ref(), at, history)?;
-        let mut seen = read.seen(&batch, at)?;
-        if let Some(rest) = &mut kept {
-            let here = BooleanArray::new(rest.slice(0, batch.num_rows()), None);
-            *rest = rest.slice(batch.num_rows(), rest.len() - batch.num_rows());
-            seen = Some(both(here, seen)?);
-        }
+        let ordinals: Vec<u32> = if placed { rows.by_ref().take(part.rows).collect() } else { Vec::new() };
+        let out = read.shape(&scan, &part, ordinal, &ordinals, ends.as_ref(), at, history)?;
+        let seen = read.seen(&part, at)?;
         match seen {
             Some(seen) => filter_record_batch(&out, &seen).map_err(|e| Error::internal(e.to_string())),
             None => Ok(out),
         }
     });
     Ok(Box::pin(stream.try_filter(|b| std::future::ready(b.num_rows() > 0))))
+}
+
+/// Rows of some columns of a row group.
+struct Part {
+    arrays: Vec<ArrayRef>,
+    rows: usize,
+}
+
+impl Part {
+    fn of(batch: &RecordBatch) -> Self {
+        Self { arrays: batch.columns().to_vec(), rows: batch.num_rows() }
+    }
+
+    fn column(&self, place: usize) -> Result<&ArrayRef> {
+        self.arrays.get(place).ok_or_else(|| Error::internal("a column of a row group was not read"))
+    }
+}
+
+/// A row group of an open file.
+struct Group {
+    file: Arc<SstFile>,
+    reader: Arc<SstReader>,
+    row_group: usize,
+    span: Range<u32>,
+}
+
+impl Group {
+    /// The selected rows of some columns, batch after batch. When they are most of the row group, they are taken from
+    /// what earlier scans kept, and kept for later ones unless the scan is too large for that.
+    fn read(
+        &self,
+        scan: &Arc<Inner>,
+        selected: &[Range<u32>],
+        columns: &[ReadColumn],
+    ) -> BoxStream<'static, Result<Part>> {
+        let first = self.span.start;
+        let within: Vec<Range<usize>> =
+            selected.iter().map(|r| (r.start - first) as usize..(r.end - first) as usize).collect();
+        let chosen: usize = within.iter().map(ExactSizeIterator::len).sum();
+        let whole = chosen == self.span.len();
+        // picking out most rows one by one costs more than decoding all of them and dropping the rest
+        if columns.is_empty() || (!whole && chosen * 2 < self.span.len()) {
+            let ranges = (!whole).then_some(within);
+            return self.reader.stream(self.plan(scan, ranges, columns)).map(|batch| Ok(Part::of(&batch?))).boxed();
+        }
+        let mask = (!whole).then(|| mask(&within, self.span.len()));
+        if scan.keeps_columns { self.read_kept(scan, mask, columns) } else { self.read_dense(scan, mask, columns) }
+    }
+
+    fn plan(&self, scan: &Inner, ranges: Option<Vec<Range<usize>>>, columns: &[ReadColumn]) -> ReadPlan {
+        let batch_size = scan.request.batch_size.max(1);
+        ReadPlan { columns: columns.to_vec(), row_groups: vec![self.row_group], ranges, batch_size }
+    }
+
+    /// All rows are decoded; those of the mask come out.
+    fn read_dense(
+        &self,
+        scan: &Inner,
+        mut mask: Option<BooleanBuffer>,
+        columns: &[ReadColumn],
+    ) -> BoxStream<'static, Result<Part>> {
+        let batches = self.reader.stream(self.plan(scan, None, columns));
+        let parts = batches.map(move |batch| {
+            let batch = batch?;
+            let Some(rest) = &mut mask else { return Ok(Part::of(&batch)) };
+            let (here, after) = (batch.num_rows().min(rest.len()), batch.num_rows());
+            let bits = BooleanArray::new(rest.slice(0, here), None);
+            *rest = rest.slice(here, rest.len() - here);
+            if here < after {
+                return Err(Error::internal("a row group gave more rows than its footer says"));
+            }
+            Ok(Part::of(&filter_record_batch(&batch, &bits).map_err(|e| Error::internal(e.to_string()))?))
+        });
+        parts.boxed()
+    }
+
+    /// As [`Group::read_dense`], by way of the cache.
+    fn read_kept(
+        &self,
+        scan: &Arc<Inner>,
+        mask: Option<BooleanBuffer>,
+        columns: &[ReadColumn],
+    ) -> BoxStream<'static, Result<Part>> {
+        let key = GroupKey {
+            file: self.file.ulid,
+            row_group: self.row_group,
+            batch_size: scan.request.batch_size,
+            rows: mask.as_ref().map(|bits| *blake3::hash(bits.values()).as_bytes()),
+        };
+        let cache = &scan.snapshot.view.pages.columns;
+        let held: Vec<_> = columns.iter().map(|column| cache.get(key, *column)).collect();
+        let missing: Vec<ReadColumn> =
+            columns.iter().zip(&held).filter(|(_, held)| held.is_none()).map(|(column, _)| *column).collect();
+        if missing.is_empty() {
+            let batches = held.iter().flatten().map(|arrays| arrays.len()).next().unwrap_or(0);
+            return stream::iter((0..batches).map(move |batch| join(&held, batch, None))).boxed();
+        }
+        let mut fresh = self.read_dense(scan, mask, &missing);
+        let mut read: Vec<Vec<ArrayRef>> = vec![Vec::new(); missing.len()];
+        let (scan, mut batch, mut whole) = (scan.clone(), 0, true);
+        stream::poll_fn(move |context| {
+            let next = std::task::ready!(fresh.poll_next_unpin(context));
+            whole &= !matches!(next, Some(Err(_)));
+            if next.is_none() && whole {
+                let cache = &scan.snapshot.view.pages.columns;
+                for (column, arrays) in missing.iter().zip(read.drain(..)) {
+                    cache.put(key, *column, arrays);
+                }
+            }
+            std::task::Poll::Ready(next.map(|part| {
+                let part = part?;
+                read.iter_mut().zip(&part.arrays).for_each(|(kept, array)| kept.push(array.clone()));
+                batch += 1;
+                join(&held, batch - 1, Some(&part))
+            }))
+        })
+        .boxed()
+    }
+}
+
+/// The arrays of one batch: those held, and between them those just read.
+fn join(held: &[Option<Arc<[ArrayRef]>>], batch: usize, read: Option<&Part>) -> Result<Part> {
+    let uneven = || Error::internal("columns of one row group were read in batches of different sizes");
+    let mut fresh = read.map(|part| part.arrays.as_slice()).unwrap_or_default().iter();
+    let arrays: Vec<ArrayRef> = held
+        .iter()
+        .map(|held| match held {
+            Some(arrays) => arrays.get(batch).cloned(),
+            None => fresh.next().cloned(),
+        })
+        .collect::<Option<_>>()
+        .ok_or_else(uneven)?;
+    let rows = arrays.first().map_or(0, |array| array.len());
+    if arrays.iter().any(|array| array.len() != rows) {
+        return Err(uneven());
+    }
+    Ok(Part { arrays, rows })
 }
 
 /// Rows of the row group to read: asked keys, less the dead.
@@ -205,19 +325,19 @@ impl Read {
     fn shape(
         &self,
         scan: &Inner,
-        batch: &RecordBatch,
+        part: &Part,
         source: u32,
         ordinals: &[u32],
         ends: Option<&std::collections::BTreeMap<u32, Position>>,
         at: Position,
         history: bool,
     ) -> Result<RecordBatch> {
-        let rows = batch.num_rows();
+        let rows = part.rows;
         let mut arrays: Vec<ArrayRef> = Vec::with_capacity(self.places.len());
         for (column, place) in scan.request.columns.iter().zip(&self.places) {
             arrays.push(match (column, place) {
-                (ScanColumn::End, Some(i)) if history => later_ends_are_null(batch.column(*i), at)?,
-                (_, Some(i)) => batch.column(*i).clone(),
+                (ScanColumn::End, Some(i)) if history => later_ends_are_null(part.column(*i)?, at)?,
+                (_, Some(i)) => part.column(*i)?.clone(),
                 (ScanColumn::Column(id), None) => {
                     let column = scan
                         .request
@@ -240,13 +360,13 @@ impl Read {
     }
 
     /// The rows of a batch that had begun and had not ended at `at`; `None` when that was asked of none.
-    fn seen(&self, batch: &RecordBatch, at: Position) -> Result<Option<BooleanArray>> {
+    fn seen(&self, part: &Part, at: Position) -> Result<Option<BooleanArray>> {
         let mut seen = None;
         if let Some(i) = self.begin {
-            seen = Some(positions(batch.column(i))?.values().iter().map(|begin| Some(*begin <= at.0)).collect());
+            seen = Some(positions(part.column(i)?)?.values().iter().map(|begin| Some(*begin <= at.0)).collect());
         }
         if let Some(i) = self.end {
-            let open: BooleanArray = positions(batch.column(i))?.values().iter().map(|end| Some(*end > at.0)).collect();
+            let open: BooleanArray = positions(part.column(i)?)?.values().iter().map(|end| Some(*end > at.0)).collect();
             seen = Some(both(open, seen)?);
         }
         Ok(seen)

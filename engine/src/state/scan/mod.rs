@@ -19,6 +19,7 @@ use firn_segment::key::Key;
 use futures::{StreamExt, TryStreamExt, stream};
 use tokio::sync::OnceCell;
 
+use super::columns::CACHE_BYTES;
 use super::files::SstFile;
 use super::index::IndexRead;
 use super::prune::Pruner;
@@ -88,6 +89,8 @@ struct Inner {
     request: ScanRequest,
     schema: SchemaRef,
     pruner: Option<Pruner>,
+    /// whether the columns of row groups that are read whole are kept for later scans
+    keeps_columns: bool,
     units: OnceCell<Vec<Unit>>,
     /// the keys that the index gave; `None` when they were too many
     resolved: OnceLock<Option<Vec<Key>>>,
@@ -129,8 +132,12 @@ impl Scan {
         }
         let pruner = request.predicate.as_ref().and_then(|p| Pruner::new(p, sql_schema(table, true), table.clone()));
         let data = snapshot.table_data(table.id);
+        let width: u64 = request.columns.iter().map(|column| usual_width(column, table)).sum();
+        let stored: u64 = data.files.iter().map(|file| file.entry.rows).sum();
+        let keeps_columns = stored.saturating_mul(width) <= CACHE_BYTES / 2;
         Ok(Self {
             inner: Arc::new(Inner {
+                keeps_columns,
                 snapshot,
                 data,
                 request,
@@ -212,6 +219,15 @@ impl Scan {
             Ok::<_, Error>(streams.try_flatten())
         };
         Box::pin(stream::once(units).try_flatten())
+    }
+}
+
+/// Bytes that a value of the column takes in memory, as a guess.
+fn usual_width(column: &ScanColumn, table: &TableSchema) -> u64 {
+    let ScanColumn::Column(id) = column else { return 8 };
+    match table.column(*id).map(|column| sql_field(column).data_type().primitive_width()) {
+        Some(Some(bytes)) => bytes as u64,
+        _ => 32,
     }
 }
 
