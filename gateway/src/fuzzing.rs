@@ -30,6 +30,7 @@ pub fn load(data: &[u8]) -> usize {
 }
 
 #[cfg(test)]
+#[allow(clippy::unwrap_used)]
 mod tests {
     use proptest::prelude::*;
 
@@ -43,6 +44,14 @@ mod tests {
     fn whole_files_are_read() {
         assert_eq!(load(ROW.repeat(3).as_bytes()), 3);
         assert_eq!(load(OBJECT.repeat(3).as_bytes()), 3);
+    }
+
+    #[test]
+    fn every_seed_of_fuzzing_is_survived() {
+        let seeds = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("../tests/fuzz/seeds/csv");
+        for file in std::fs::read_dir(seeds).unwrap() {
+            load(&std::fs::read(file.unwrap().path()).unwrap());
+        }
     }
 
     proptest! {

@@ -2,9 +2,12 @@
 //! that its own length justifies.
 //!
 //! Promises: every decoder meets arbitrary bytes, and valid bytes with pieces cut, put in and overwritten, under sums and
-//! hashes made right again, as whoever can write to the bucket could make them; allocations are counted.
+//! hashes made right again, as whoever can write to the bucket could make them, and every input that fuzzing found; allocations are counted.
 //! Never: two decoders at once, for the allocations of a process are counted together.
 #![allow(clippy::unwrap_used, clippy::expect_used)]
+
+#[path = "decoders/seeds.rs"]
+mod seeds;
 
 use std::alloc::System;
 use std::sync::Mutex;
@@ -138,6 +141,10 @@ fn read_segment(bytes: &[u8]) {
     }
 }
 
+fn read_record(bytes: &[u8]) {
+    let _ = (CommitRecord::decode(bytes), decode_answers(bytes), batch_from_ipc(bytes));
+}
+
 fn read_vector(bytes: &[u8]) {
     let _ = DeletionVector::decode(bytes, 1 << 20);
     let at = VectorRef {
@@ -155,6 +162,18 @@ fn read_manifest(bytes: &[u8]) {
     let _ = decode_envelope(bytes, NAME);
     let summed = [bytes, b",\"sum\":\"", ChainHash::of(bytes).to_string().as_bytes(), b"\"}"].concat();
     let _ = decode(&summed, NAME, &ring());
+}
+
+fn read_key(bytes: &[u8], types: &[ColumnType]) {
+    let _ = decode_key(bytes, types);
+    let _ = describe_key(bytes, types);
+}
+
+fn read_uri(text: &str) {
+    if let Ok(uri) = StoreUri::parse(text) {
+        let shown = uri.to_string();
+        assert_eq!(StoreUri::parse(&shown).unwrap().to_string(), shown);
+    }
 }
 
 const TYPES: [ColumnType; 6] = [
@@ -185,14 +204,11 @@ proptest! {
 
     #[test]
     fn a_commit_record(bytes in noise(), changes in prop::collection::vec(change(), 1..4)) {
-        let read = |bytes: &[u8]| {
-            let _ = (CommitRecord::decode(bytes), decode_answers(bytes), batch_from_ipc(bytes));
-        };
-        bounded(&bytes, read);
-        bounded(&changed(&record().encode().unwrap(), &changes), read);
-        bounded(&changed(&encode_answers(&record().answers).unwrap(), &changes), read);
+        bounded(&bytes, read_record);
+        bounded(&changed(&record().encode().unwrap(), &changes), read_record);
+        bounded(&changed(&encode_answers(&record().answers).unwrap(), &changes), read_record);
         let batch = record().changes.remove(0).inserts.unwrap();
-        bounded(&changed(&batch_to_ipc(&batch).unwrap(), &changes), read);
+        bounded(&changed(&batch_to_ipc(&batch).unwrap(), &changes), read_record);
     }
 
     #[test]
@@ -212,21 +228,13 @@ proptest! {
     #[test]
     fn a_key(bytes in noise(), picks in prop::collection::vec(0usize..6, 0..4)) {
         let types: Vec<ColumnType> = picks.iter().map(|pick| TYPES[*pick]).collect();
-        bounded(&bytes, |bytes| {
-            let _ = decode_key(bytes, &types);
-            let _ = describe_key(bytes, &types);
-        });
+        bounded(&bytes, |bytes| read_key(bytes, &types));
     }
 
     #[test]
     fn a_uri(text in "(s3|file|memory|gs|az|http)?:?/{0,3}[a-z0-9._%/-]{0,40}\\??((ns|kms|region|endpoint|cell|allow_http|x)=[a-zA-Z0-9:/%?&=._-]{0,20}&?){0,4}", any in "\\PC{0,60}") {
         for text in [text, any] {
-            bounded(text.as_bytes(), |_| {
-                if let Ok(uri) = StoreUri::parse(&text) {
-                    let shown = uri.to_string();
-                    assert_eq!(StoreUri::parse(&shown).unwrap().to_string(), shown);
-                }
-            });
+            bounded(text.as_bytes(), |_| read_uri(&text));
         }
     }
 

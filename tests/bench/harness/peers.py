@@ -1,6 +1,7 @@
-"""The same table of work done by others: DuckDB, Delta Lake, LanceDB from Python; SQLite and SlateDB by a program of their own.
+"""The same table of work done by others: DuckDB, Delta Lake, LanceDB from Python; the Rust ones by programs in tests/bench/peers.
 
-Promises: FirnDB does the work in the same run; a peer that cannot do a piece of it has a dash and a reason; a peer that fails says how.
+Promises: FirnDB does the work in the same run; a peer that cannot do a piece of it, or not in time,
+has a dash and a reason; a peer that fails or cannot be built says how.
 Never: a peer slowed down by how it is called: bulk interfaces for bulk work, prepared statements where there are any.
 """
 
@@ -16,22 +17,45 @@ from .bench import ROOT, Bench, median, say, timed
 from .rows import QUESTIONS, duckdb_table
 from .works import WORKS
 
-LOCAL = ROOT / "tests" / "bench" / "peers" / "local"
+SOURCES = ROOT / "tests" / "bench" / "peers"
+PROGRAMS = {"local": "firn-peer", "kimberlite": "firn-peer-kimberlite"}
+LOAD_SECONDS, LIMIT_SECONDS = 60, 240
 
 
-def local_peer(bench: Bench, *arguments) -> dict | None:
-    """One measurement of the program that holds SQLite and SlateDB; nothing when it cannot be built."""
-    target = ROOT / "target" / "peers" if "CARGO_TARGET_DIR" not in os.environ else os.path.join(os.environ["CARGO_TARGET_DIR"], "peers")
-    program = os.environ.get("FIRN_BENCH_PEER", os.path.join(target, "release", "firn-peer"))
-    if not os.path.exists(program):
-        say("    building SQLite and SlateDB (once)")
-        done = subprocess.run(["cargo", "build", "--release", "--locked"], cwd=LOCAL, env={**os.environ, "CARGO_TARGET_DIR": str(target)})
-        if done.returncode != 0:
-            return None
-    done = subprocess.run([program, *map(str, arguments)], capture_output=True, text=True)
+def program(source: str) -> str:
+    """The program of one of the folders of `tests/bench/peers`, built when it must be. `FIRN_BENCH_PEERS` names a folder of built ones."""
+    if "FIRN_BENCH_PEERS" in os.environ:
+        return os.path.join(os.environ["FIRN_BENCH_PEERS"], PROGRAMS[source])
+    target = os.path.join(os.environ.get("CARGO_TARGET_DIR", ROOT / "target"), "peers")
+    found = os.path.join(target, "release", PROGRAMS[source])
+    if not os.path.exists(found):
+        say(f"    building {PROGRAMS[source]} (once)")
+    done = subprocess.run(["cargo", "build", "--release", "--locked", "--quiet"], cwd=SOURCES / source, env={**os.environ, "CARGO_TARGET_DIR": target}, stderr=subprocess.PIPE, text=True)
     if done.returncode != 0:
-        raise RuntimeError(f"firn-peer {arguments[0]}: {done.stderr.strip()[-400:]}")
-    return json.loads(done.stdout)
+        raise RuntimeError(f"it cannot be built here: {done.stderr.strip()[-300:]}")
+    return found
+
+
+def run(source: str, *arguments) -> tuple[dict, dict]:
+    """What a program measured, and why it did not measure the rest."""
+    process = subprocess.Popen([program(source), *map(str, arguments)], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    try:
+        output, error = process.communicate(timeout=LIMIT_SECONDS)
+        why = f"{PROGRAMS[source]} {arguments[0]}: {error.strip()[-300:]}" if process.returncode != 0 else ""
+    except subprocess.TimeoutExpired:
+        process.kill()
+        output, _ = process.communicate()
+        why = f"took over {LIMIT_SECONDS} s"
+    found, reasons = {}, {}
+    for line in output.splitlines():
+        figures = json.loads(line)
+        reasons.update(figures.pop("cannot", {}))
+        found.update(figures)
+    if why and not found:
+        raise RuntimeError(why)
+    if why:
+        reasons.update({work: why for work in WORKS if work not in found and work not in reasons})
+    return found, reasons
 
 
 def firndb(bench: Bench) -> dict:
@@ -108,11 +132,17 @@ def lance(bench: Bench) -> dict:
     return found
 
 
-def local(kind: str):
+def built(name: str, source: str, kind: str, *arguments):
+    """A peer that is a program of ours; of one that cannot load all rows in time the scans and the update are scaled to all rows."""
     def work(bench: Bench) -> dict:
-        found = local_peer(bench, kind, bench.folder / f"{kind}.data", bench.data(bench.rows) / "items.csv")
-        if found is None:
-            raise RuntimeError("the program did not build")
+        found, reasons = run(source, kind, bench.folder / f"{kind}.data", bench.data(bench.rows) / "items.csv", *arguments)
+        rows = found.pop("rows", bench.rows)
+        if rows < bench.rows:
+            times = bench.rows / rows
+            bench.note("peers", f"{name} loaded {rows:,} rows in {LOAD_SECONDS} s. Its GROUP BY, filter and update are theirs, times {times:.3g}; its row by key is one of them.")
+            found.update({work: found[work] * times for work in ("group", "filter", "update") if work in found})
+        for work, reason in reasons.items():
+            bench.note("peers", f"{name}, {WORKS[work][0]}: {reason}")
         return found
     return work
 
@@ -137,8 +167,11 @@ def insert(key: int) -> str:
 
 
 PEERS = {
-    "FirnDB": firndb, "DuckDB": duckdb, "Delta Lake": delta, "LanceDB": lance, "SQLite": local("sqlite"), "SlateDB": local("slatedb"),
+    "FirnDB": firndb, "DuckDB": duckdb, "Delta Lake": delta, "LanceDB": lance,
+    "SQLite": built("SQLite", "local", "sqlite"), "SlateDB": built("SlateDB", "local", "slatedb"),
+    "Kimberlite": built("Kimberlite", "kimberlite", "kimberlite", LOAD_SECONDS),
 }
+
 
 def peers(bench: Bench) -> None:
     table = {}

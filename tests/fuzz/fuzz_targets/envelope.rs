@@ -16,7 +16,11 @@ fuzz_target!(|data: &[u8]| {
         assert_eq!(vector.encode(), data);
     }
     let at = VectorRef {
-        object: "sst/a.dv".to_owned(), offset: 0, length: data.len() as u64, dead: 1, max_end: Position(1),
+        object: "sst/a.dv".to_owned(),
+        offset: 0,
+        length: data.len() as u64,
+        dead: 1,
+        max_end: Position(1),
     };
     let _ = firn_segment::open_vector(data, &at, "sst/a.parquet", 1 << 20, &keys);
 });

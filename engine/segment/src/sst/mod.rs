@@ -7,7 +7,7 @@
 
 mod bounds;
 mod find;
-#[cfg(fuzzing)]
+#[cfg(any(test, fuzzing))]
 pub mod fuzzing;
 mod index;
 mod pages;

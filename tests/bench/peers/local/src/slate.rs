@@ -9,11 +9,10 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::Instant;
 
+use firn_peer_common::{Figures, at, rows};
 use serde_json::json;
 use slatedb::object_store::local::LocalFileSystem;
 use slatedb::{Db, WriteBatch};
-
-use crate::{Figures, at, rows};
 
 /// The whole table of work.
 pub fn all(place: &Path, csv: &Path) -> Figures {

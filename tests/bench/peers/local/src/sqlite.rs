@@ -7,10 +7,9 @@ use std::error::Error;
 use std::path::Path;
 use std::time::Instant;
 
+use firn_peer_common::{Figures, at, rows, timed};
 use rusqlite::{Connection, params};
 use serde_json::json;
-
-use crate::{Figures, at, rows, timed};
 
 const CREATE: &str = "CREATE TABLE items (id INTEGER PRIMARY KEY, customer INTEGER NOT NULL, price REAL NOT NULL, score REAL NOT NULL, \
     status TEXT NOT NULL, note TEXT NOT NULL, at TEXT NOT NULL)";
@@ -94,7 +93,9 @@ pub fn all(place: &Path, csv: &Path) -> Figures {
     let mut commits = Vec::new();
     for n in 1..=100 {
         let id = i64::try_from(rows + n)?;
-        commits.push(timed(|| Ok(insert.execute(params![id, 1, 1.25, 0.5, "new", "one more", "2026-01-01T00:00:00Z"])?))?);
+        commits.push(timed(|| {
+            Ok(insert.execute(params![id, 1, 1.25, 0.5, "new", "one more", "2026-01-01T00:00:00Z"])?)
+        })?);
     }
     Ok(json!({
         "load": rows as f64 / loaded, "point": at(&mut points, 0.5) * 1e6, "group": group, "filter": filter, "update": update,
