@@ -155,8 +155,7 @@ mod tests {
 
     #[tokio::test]
     async fn the_longest_is_the_greatest() {
-        let of =
-            "FROM (VALUES (1, 1, '1 mon'::interval), (1, 2, '40 days'), (1, 3, '30 hours'), (2, 4, NULL)) t(g, n, x)";
+        let of = "FROM (VALUES (1, 1, '1 mon'::interval), (1, 2, '40 days'::interval), (1, 3, '30 hours'::interval), (2, 4, NULL)) t(g, n, x)";
         for (sql, want) in [
             (format!("SELECT max(x)::text {of}"), "40 days"),
             (format!("SELECT min(x)::text {of}"), "30:00:00"),
