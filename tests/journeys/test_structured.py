@@ -42,7 +42,10 @@ def test_texts_come_back(firn, filled, tmp_path, form):
     file.write_bytes(answer.out)
     firn.sql(filled, TABLE.format(name="again"))
     firn.load(filled, "again", file)
-    assert shown(firn, filled, "again") == shown(firn, filled, "t")
+    wanted = shown(firn, filled, "t")
+    if form == "ndjson":  # which has one null for NULL and for the JSON value null
+        wanted = [["NULL" if value == "=null" else value for value in row] for row in wanted]
+    assert shown(firn, filled, "again") == wanted
     flags = ("--format", form)
     assert firn.sql(filled, f"SELECT {COLUMNS} FROM again ORDER BY id", flags=flags).out == answer.out
 

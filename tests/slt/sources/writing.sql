@@ -135,7 +135,6 @@ INSERT INTO kinds (d) SELECT TIMESTAMP '2024-01-01 12:00';
 -- differs: another SQLSTATE
 INSERT INTO kinds (i4) SELECT '5'::text;
 SELECT * FROM kinds WHERE i2 = 1;
--- differs: follows from a statement before it that is marked
 SELECT i4 FROM kinds WHERE i4 IS NOT NULL ORDER BY i4;
 SELECT v, length(v) FROM kinds WHERE v IS NOT NULL ORDER BY v;
 SELECT f8 FROM kinds WHERE f8 IS NOT NULL ORDER BY f8;
