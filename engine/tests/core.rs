@@ -6,6 +6,8 @@
 mod model;
 #[path = "core/pressure.rs"]
 mod pressure;
+#[path = "core/related.rs"]
+mod related;
 #[path = "core/sessions.rs"]
 mod sessions;
 

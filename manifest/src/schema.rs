@@ -242,12 +242,19 @@ pub enum Generated {
         start: i64,
         /// the step from one number to the next, not zero
         increment: i64,
+        /// how often TRUNCATE … RESTART IDENTITY began the numbers again
+        #[serde(default, skip_serializing_if = "is_zero")]
+        restarts: u32,
     },
     /// GENERATED ALWAYS AS (expression) STORED
     Stored {
         /// the expression as SQL text over the row's other columns
         expression: String,
     },
+}
+
+fn is_zero(number: &u32) -> bool {
+    *number == 0
 }
 
 /// One version of a table's schema.

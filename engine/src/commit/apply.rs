@@ -19,7 +19,7 @@ use firn_segment::types::column_field_name;
 use super::Committed;
 use crate::error::{Error, Result};
 use crate::state::catalog::Catalog;
-use crate::state::counters::Counters;
+use crate::state::counters::{Counters, restarts};
 use crate::state::files::SstFile;
 use crate::state::memtable::MemLoc;
 use crate::state::pages::Pages;
@@ -132,10 +132,11 @@ impl State {
         let counters = Counters::default();
         for table in stored {
             if let Some(row_id) = catalog.any_version(table.table).and_then(|t| t.row_id()) {
-                counters.set((table.table, row_id.id), i64::try_from(table.next_row_id).unwrap_or(i64::MAX));
+                counters.set((table.table, row_id.id, 0), i64::try_from(table.next_row_id).unwrap_or(i64::MAX));
             }
             for identity in &table.identity {
-                counters.set((table.table, identity.column), identity.next);
+                let column = catalog.any_version(table.table).and_then(|t| t.column(identity.column));
+                counters.set((table.table, identity.column, column.map_or(0, restarts)), identity.next);
             }
         }
         Ok(Self {

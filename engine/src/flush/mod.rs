@@ -325,8 +325,10 @@ fn counters(state: &State) -> Vec<TableCounters> {
     tables.sort_unstable();
     tables.dedup();
     let of = |table: TableId| {
-        let row_id = state.catalog.any_version(table).and_then(|t| t.row_id()).map(|c| c.id);
-        let others = state.counters.of_table(table).into_iter().filter(|(column, _)| Some(*column) != row_id);
+        let schema = state.catalog.any_version(table);
+        let row_id = schema.and_then(|t| t.row_id()).map(|c| c.id);
+        let all = schema.map(|t| state.counters.of_table(t)).unwrap_or_default();
+        let others = all.into_iter().filter(|(column, _)| Some(*column) != row_id);
         let identity = others.map(|(column, next)| IdentityCounter { column, next }).collect();
         TableCounters { table, next_row_id: state.next_row_id.get(&table).copied().unwrap_or(1), identity }
     };

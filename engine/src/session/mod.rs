@@ -182,14 +182,15 @@ impl Session {
         describe::tables(query.snapshot(), query.at())
     }
 
-    /// A table's columns as the session reads them: name, type, nullability, default, place in the key.
+    /// A table's columns as the session reads them (name, type, nullability, default), and the lines about its indexes and
+    /// constraints that psql shows below them.
     ///
     /// # Errors
     /// 42P01; of reading the catalog.
-    pub async fn describe_table(&mut self, name: &str) -> Result<RecordBatch> {
+    pub async fn describe_table(&mut self, name: &str) -> Result<(RecordBatch, Vec<String>)> {
         let store = self.db.store().clone();
         let query = self.query(&store, &[]).await?;
-        describe::table(&query, &Relation::parse(name, &query)?)
+        describe::whole(&query, &Relation::parse(name, &query)?)
     }
 
     async fn dispatch(&mut self, call: &Call<'_>) -> Result<Outcome> {

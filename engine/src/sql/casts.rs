@@ -10,9 +10,9 @@ use std::ops::ControlFlow;
 
 use firn_manifest::schema::ColumnType;
 use sqlparser::ast::{
-    CastKind, CharacterLength, DataType, Expr, Fetch, Function, FunctionArg, FunctionArgExpr, FunctionArgumentList,
-    FunctionArguments, Ident, Interval, LimitClause, ObjectName, Query, Select, Statement, TableFactor, TimezoneInfo,
-    TypedString, UnaryOperator, Value, VisitMut, VisitorMut,
+    CastKind, CharacterLength, DataType, Expr, Function, FunctionArg, FunctionArgExpr, FunctionArgumentList,
+    FunctionArguments, Ident, Interval, ObjectName, Query, Select, Statement, TableFactor, TimezoneInfo, TypedString,
+    UnaryOperator, Value, VisitMut, VisitorMut,
 };
 
 use super::{forms, interval, standard, types};
@@ -106,21 +106,7 @@ impl VisitorMut for Casts {
         if let Err(error) = standard::check_order(query) {
             return ControlFlow::Break(Box::new(error));
         }
-        if let Some(Fetch { with_ties: false, percent: false, quantity }) = &query.fetch {
-            let one = || Expr::Value(Value::Number("1".to_owned(), false).into());
-            let limit = Some(quantity.clone().unwrap_or_else(one));
-            match &mut query.limit_clause {
-                None => {
-                    query.limit_clause = Some(LimitClause::LimitOffset { limit, offset: None, limit_by: vec![] });
-                    query.fetch = None;
-                }
-                Some(LimitClause::LimitOffset { limit: slot @ None, .. }) => {
-                    *slot = limit;
-                    query.fetch = None;
-                }
-                Some(_) => {}
-            }
-        }
+        super::ties::fetch(query);
         ControlFlow::Continue(())
     }
 

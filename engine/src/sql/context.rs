@@ -74,6 +74,8 @@ static BASE: LazyLock<SessionState> = LazyLock::new(|| {
         .chain([AtTimeZone::udf(), cast::to_array()])
         .chain(operators::functions())
         .chain(super::ordered::functions())
+        .chain(super::quantified::functions())
+        .chain(super::ties::functions())
     {
         let _ = state.register_udf(Arc::new(function));
     }

@@ -12,14 +12,14 @@ use datafusion::logical_expr::ScalarUDF;
 
 use super::fun::{Fun, list_of};
 use super::json::Json;
+use super::json_texts;
 use super::json_values::{
     JSONB, TEXT, jsonb, of_kind, of_sql, path, rows, same, step, takes_any, takes_any_one, takes_list, takes_one,
-    takes_path, takes_step, takes_two, takes_two_lists, texts, value,
+    takes_path, takes_row, takes_step, takes_two, takes_two_lists, texts, value,
 };
 use super::json_work::{
     aggregated, build_object, concat, contains, delete, elements, entries, exists, extracted, has, json_lists, led,
-    length, object_of_lists, of_text, plain, pretty, set, set_path, strip, takes_delete, takes_extract, takes_set,
-    text_lists,
+    length, object_of_lists, plain, pretty, set, set_path, strip, takes_delete, takes_extract, takes_set, text_lists,
 };
 
 /// Every function and operator, by the names that the planner and users call them.
@@ -109,18 +109,12 @@ pub fn all() -> Vec<ScalarUDF> {
         }),
         Fun::udf("jsonb_agg", takes_list, jsonb_type, |args, n| Ok(jsonb(aggregated(args, n)?))),
         Fun::udf("jsonb_object_agg", takes_two_lists, jsonb_type, |args, n| Ok(jsonb(object_of_lists(args, n)?))),
-        Fun::json("json_build_object", takes_any, |args, n| Ok(of_text(build_object(args, n)?))),
-        Fun::json("json_build_array", takes_any, |args, n| {
-            let made = rows(n, |row| {
-                args.iter().map(|a| of_sql(a, row)).collect::<Result<_>>().map(|items| Some(Json::Array(items)))
-            })?;
-            Ok(of_text(made))
-        }),
-        Fun::json("json_agg", takes_list, |args, n| Ok(of_text(aggregated(args, n)?))),
-        Fun::json("json_object_agg", takes_two_lists, |args, n| Ok(of_text(object_of_lists(args, n)?))),
-        Fun::json("to_json", takes_any_one, |args, n| {
-            Ok(of_text(rows(n, |row| if args[0].is_null(row) { Ok(None) } else { of_sql(&args[0], row).map(Some) })?))
-        }),
+        Fun::json("json_build_object", takes_any, json_texts::object),
+        Fun::json("json_build_array", takes_any, json_texts::array),
+        Fun::json("json_agg", takes_list, json_texts::gathered),
+        Fun::json("json_object_agg", takes_two_lists, json_texts::gathered_object),
+        Fun::json("to_json", takes_any_one, json_texts::to_json),
+        Fun::json("row_to_json", takes_row, json_texts::to_json),
     ];
     for name in ["jsonb_typeof", "json_typeof"] {
         all.push(Fun::udf(name, takes_one, text_type, |args, n| {

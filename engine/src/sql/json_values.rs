@@ -32,7 +32,7 @@ pub(super) fn value(array: &ArrayRef, row: usize) -> Result<Option<Json>> {
 
 /// The text of a row.
 pub(super) fn text(array: &ArrayRef, row: usize) -> Result<Option<String>> {
-    if array.is_null(row) {
+    if array.is_null(row) || array.data_type() == &DataType::Null {
         return Ok(None);
     }
     Ok(Some(match array.data_type() {
@@ -162,6 +162,11 @@ pub(super) fn takes_any(types: &[DataType]) -> Option<Vec<DataType>> {
 
 pub(super) fn takes_any_one(types: &[DataType]) -> Option<Vec<DataType>> {
     (types.len() == 1).then(|| types.to_vec())
+}
+
+/// A row.
+pub(super) fn takes_row(types: &[DataType]) -> Option<Vec<DataType>> {
+    matches!(types, [DataType::Struct(_) | DataType::Null]).then(|| types.to_vec())
 }
 
 pub(super) fn takes_list(types: &[DataType]) -> Option<Vec<DataType>> {

@@ -5,9 +5,7 @@
 
 use std::sync::Arc;
 
-use arrow::array::{
-    Array, ArrayRef, AsArray, BooleanArray, LargeBinaryBuilder, LargeStringArray, ListBuilder, StringViewBuilder,
-};
+use arrow::array::{Array, ArrayRef, AsArray, BooleanArray, LargeBinaryBuilder, ListBuilder, StringViewBuilder};
 use arrow::datatypes::{DataType, Int64Type};
 use datafusion::common::Result;
 
@@ -366,8 +364,4 @@ pub(super) fn takes_set(types: &[DataType]) -> Option<Vec<DataType>> {
 
 pub(super) fn takes_delete(types: &[DataType]) -> Option<Vec<DataType>> {
     takes_step(types).or_else(|| takes_path(types))
-}
-
-pub(super) fn of_text(values: Vec<Option<Json>>) -> ArrayRef {
-    Arc::new(LargeStringArray::from_iter(values.into_iter().map(|v| v.map(|v| v.text()))))
 }

@@ -154,6 +154,9 @@ pub fn plan(message: &str) -> Error {
     if (text.contains("failed to match any signature") || text.contains("user-defined coercion failed"))
         && let Some(name) = between(text, "unction '", "'")
     {
+        if name.starts_with("firn_any_") || name.starts_with("firn_all_") {
+            return Error::statement("42809", "op ANY/ALL (array) requires array on right side");
+        }
         let message = format!("function {name} does not take these arguments");
         return Error::statement("42883", message).with_hint("cast the arguments to the types it takes");
     }

@@ -3,18 +3,20 @@
 //! Promises: a date and an interval make a timestamp; no float is turned into a decimal to be compared, which would lose what the decimal cannot hold.
 //! Never: two operands of one type are touched.
 
+use std::sync::Arc;
+
 use arrow::datatypes::{DataType, TimeUnit};
 use datafusion::common::config::ConfigOptions;
 use datafusion::common::tree_node::{Transformed, TreeNode};
 use datafusion::common::{DFSchema, Result};
-use datafusion::logical_expr::expr::{InList, ScalarFunction};
+use datafusion::logical_expr::expr::{InList, ScalarFunction, WindowFunctionDefinition};
 use datafusion::logical_expr::expr_rewriter::NamePreserver;
 use datafusion::logical_expr::utils::merge_schema;
 use datafusion::logical_expr::{Between, BinaryExpr, Expr, ExprSchemable, LogicalPlan, Operator, cast};
 use datafusion::optimizer::analyzer::AnalyzerRule;
 
 use super::quotient::{averages, exact, quotient};
-use super::{operators, spans, unknown};
+use super::{extremes, operators, spans, unknown};
 
 /// Runs before the planner settles types.
 #[derive(Debug, Default)]
@@ -127,6 +129,24 @@ pub fn settle(expr: Expr, schema: &DFSchema) -> Result<Transformed<Expr>> {
             {
                 let right = Box::new(cast(*right, TIMESTAMP));
                 Transformed::yes(Expr::BinaryExpr(BinaryExpr { left, op: Operator::Plus, right }))
+            }
+            Expr::AggregateFunction(mut call) if call.params.args.iter().all(|a| is_interval(a, schema)) => {
+                match extremes::of_intervals(call.func.name()) {
+                    Some(of_intervals) => {
+                        call.func = Arc::new(of_intervals);
+                        Transformed::yes(Expr::AggregateFunction(call))
+                    }
+                    None => Transformed::no(Expr::AggregateFunction(call)),
+                }
+            }
+            Expr::WindowFunction(mut call) if call.params.args.iter().all(|a| is_interval(a, schema)) => {
+                match extremes::of_intervals(call.fun.name()) {
+                    Some(of_intervals) => {
+                        call.fun = WindowFunctionDefinition::AggregateUDF(Arc::new(of_intervals));
+                        Transformed::yes(Expr::WindowFunction(call))
+                    }
+                    None => Transformed::no(Expr::WindowFunction(call)),
+                }
             }
             Expr::ScalarFunction(mut call) if ALIKE.contains(&call.func.name()) && mixed(&call.args, schema) => {
                 call.args = call.args.into_iter().map(|e| double(e, schema)).collect();

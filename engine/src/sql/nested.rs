@@ -16,6 +16,7 @@ use datafusion::logical_expr::expr_rewriter::NamePreserver;
 use datafusion::logical_expr::{Expr, Join, JoinType, LogicalPlan, LogicalPlanBuilder, Operator, Subquery, not};
 use datafusion::physical_plan::ExecutionPlan;
 
+use super::membership::three_valued;
 use super::nested_call::{Gives, nested};
 use super::quantified::quantified;
 
@@ -39,7 +40,7 @@ pub fn optimized(state: &SessionState, plan: &LogicalPlan) -> Result<LogicalPlan
     if holds(plan, |found| matches!(found, Found::Compared)) {
         return state.optimize(&take_apart(state, plan.clone())?);
     }
-    match state.optimize(plan) {
+    match state.optimize(&three_valued(plan.clone())?) {
         Ok(optimized) if !holds(&optimized, |found| found.stays()) => Ok(optimized),
         Ok(_) => state.optimize(&take_apart(state, plan.clone())?),
         Err(error) => state.optimize(&take_apart(state, plan.clone())?).map_err(|_| error),

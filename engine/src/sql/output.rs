@@ -99,6 +99,29 @@ pub fn settle(statement: &mut Statement) {
     let _ = VisitMut::visit(statement, &mut Settle { depth: 0 });
 }
 
+/// Gives every column that stands beside a `*` a name that collides with nothing. Whether there are any.
+pub fn apart(statement: &mut Statement) -> bool {
+    struct Apart(bool);
+    impl VisitorMut for Apart {
+        type Break = ();
+        fn pre_visit_select(&mut self, select: &mut Select) -> ControlFlow<()> {
+            let star = |i: &SelectItem| matches!(i, SelectItem::Wildcard(_) | SelectItem::QualifiedWildcard(..));
+            if select.projection.len() > 1 && select.projection.iter().any(star) {
+                self.0 = true;
+                for (index, item) in select.projection.iter_mut().enumerate() {
+                    if let Some(shown) = shown(item) {
+                        rename(item, index, names::shown(&shown));
+                    }
+                }
+            }
+            ControlFlow::Continue(())
+        }
+    }
+    let mut apart = Apart(false);
+    let _ = VisitMut::visit(statement, &mut apart);
+    apart.0
+}
+
 /// Names the columns that are computed after their function, where no other column has that name.
 fn name_calls(select: &mut Select) {
     let names: Vec<Option<String>> = select.projection.iter().map(shown).collect();
@@ -175,7 +198,8 @@ fn shown(item: &SelectItem) -> Option<String> {
     }
 }
 
-fn name_of(expr: &Expr) -> String {
+/// What PostgreSQL names a column that is computed so.
+pub(super) fn name_of(expr: &Expr) -> String {
     match expr {
         Expr::Identifier(ident) => folded(ident),
         Expr::CompoundIdentifier(parts) => parts.last().map(folded).unwrap_or_default(),
@@ -232,6 +256,8 @@ fn function_name(function: &Function) -> String {
                 Some(inner) => inner.to_owned(),
             }
         }
+        // comparisons that became calls
+        Some(comparison) if comparison.starts_with("any_") || comparison.starts_with("all_") => unnamed(),
         _ => name,
     }
 }

@@ -245,6 +245,7 @@ fn rewrite(tokens: &mut Vec<TokenWithSpan>) -> Moved {
             }
             Keyword::INSERT => overriding(tokens, i),
             Keyword::START => increment_first(tokens, i),
+            Keyword::CURRENT_SCHEMA => with_brackets(tokens, i),
             Keyword::CHANGES | Keyword::BEFORE => plain(tokens, i),
             Keyword::AT if keyword(tokens, i + 1) != Keyword::TIME => plain(tokens, i),
             _ => {}
@@ -287,6 +288,19 @@ fn increment_first(tokens: &mut [TokenWithSpan], at: usize) {
     if let Some(last) = end(tokens, middle, Keyword::BY) {
         tokens[at..last].rotate_left(middle - at);
     }
+}
+
+/// `current_schema`, which may stand without the brackets of a call. `at` is the word.
+fn with_brackets(tokens: &mut Vec<TokenWithSpan>, at: usize) {
+    let token = |i: Option<usize>| i.and_then(|i| tokens.get(i)).map(|t| &t.token);
+    let named =
+        matches!(token(at.checked_sub(1)), Some(Token::Period)) || keyword(tokens, at.wrapping_sub(1)) == Keyword::AS;
+    if named || matches!(token(Some(at + 1)), Some(Token::LParen | Token::Period)) {
+        return;
+    }
+    let span = tokens[at].span;
+    let brackets = [Token::LParen, Token::RParen].map(|token| TokenWithSpan { token, span });
+    tokens.splice(at + 1..at + 1, brackets);
 }
 
 pub(super) fn keyword(tokens: &[TokenWithSpan], i: usize) -> Keyword {

@@ -26,7 +26,7 @@ use super::catalog::{Reads, Tables, Used};
 use super::functions::Facts;
 use super::information::Information;
 use super::relation::Scope;
-use super::{arithmetic, context, errors, messages, mixed, names, nested, output, params, parse};
+use super::{arithmetic, context, errors, messages, mixed, names, nested, output, params, parse, ties, whole_rows};
 use crate::commit::Read;
 use crate::error::{BatchStream, Error, Result};
 use crate::state::Snapshot;
@@ -192,7 +192,17 @@ impl Query {
     /// # Errors
     /// Everything that is wrong with it.
     pub async fn evaluate(&self, expr: ast::Expr) -> Result<ScalarValue> {
+        self.evaluate_with(expr, vec![]).await
+    }
+
+    /// The same of one whose subqueries may name WITH queries, the outermost first.
+    pub(super) async fn evaluate_with(&self, expr: ast::Expr, with: Vec<ast::With>) -> Result<ScalarValue> {
         let mut query = parse::trusted("SELECT 1")?;
+        query.with = with.into_iter().reduce(|outer, inner| ast::With {
+            recursive: outer.recursive || inner.recursive,
+            cte_tables: outer.cte_tables.into_iter().chain(inner.cte_tables).collect(),
+            ..outer
+        });
         if let ast::SetExpr::Select(select) = query.body.as_mut() {
             select.projection = vec![ast::SelectItem::UnnamedExpr(expr)];
         }
@@ -246,7 +256,20 @@ impl Query {
     /// Everything that is wrong with the query.
     pub async fn plan(&self, mut statement: Statement) -> Result<LogicalPlan> {
         params::place(&mut statement, &self.params)?;
+        whole_rows::place(&mut statement, self)?;
         output::settle(&mut statement);
+        ties::answer(&mut statement, self).await?;
+        let planned = match self.planned(statement.clone()).await {
+            // a column of a `*` and one beside it may have one name
+            Err(error) if ["42701", "42702"].contains(&error.sqlstate) && output::apart(&mut statement) => {
+                self.planned(statement).await.map_err(|_| error)?
+            }
+            planned => planned?,
+        };
+        Ok(ties::settled(planned)?)
+    }
+
+    async fn planned(&self, statement: Statement) -> Result<LogicalPlan> {
         let planned = DfStatement::Statement(Box::new(statement));
         self.state()?.statement_to_plan(planned).await.map_err(|e| self.explained(errors::from_datafusion(&e)))
     }

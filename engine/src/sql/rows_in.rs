@@ -1,13 +1,17 @@
-//! `(a, b) IN (SELECT x, y …)`: the planner compares one column only, so rows become EXISTS.
+//! `(a, b) IN (SELECT x, y …)`: the planner compares one column only, so rows become EXISTS. A long list of rows is such
+//! a subquery too, over VALUES.
 //!
 //! Promises: NULLs inside rows give what PostgreSQL gives, under NOT too.
 //! Never: a row is compared with a subquery of another number of columns (42601).
 
+use sqlparser::ast::helpers::attached_token::AttachedToken;
 use sqlparser::ast::{
-    BinaryOperator, Expr, Ident, Query, Select, SetExpr, TableAlias, TableAliasColumnDef, TableFactor, TableWithJoins,
+    BinaryOperator, Expr, Ident, Parens, Query, Select, SetExpr, TableAlias, TableAliasColumnDef, TableFactor,
+    TableWithJoins, Value, Values,
 };
 
 use super::parse;
+use super::standard::COMPARISONS;
 use crate::error::{Error, Result};
 
 const ROWS: &str = "firn_in";
@@ -19,6 +23,7 @@ const ROWS: &str = "firn_in";
 pub fn in_where(select: &mut Select) -> Result<()> {
     let mut open: Vec<&mut Expr> = select.selection.iter_mut().collect();
     while let Some(expr) = open.pop() {
+        long_list(expr)?;
         match expr {
             Expr::Nested(inner) => open.push(inner),
             Expr::BinaryOp { left, op: BinaryOperator::And, right } => open.extend([left.as_mut(), right.as_mut()]),
@@ -40,6 +45,7 @@ pub fn in_where(select: &mut Select) -> Result<()> {
 /// # Errors
 /// 42601.
 pub fn anywhere(expr: &mut Expr) -> Result<()> {
+    long_list(expr)?;
     let Expr::InSubquery { expr: row, subquery, negated } = expr else { return Ok(()) };
     let Expr::Tuple(row) = row.as_ref() else { return Ok(()) };
     let case = format!("CASE WHEN true THEN {} WHEN true THEN NULL ELSE {negated} END", !*negated);
@@ -51,6 +57,37 @@ pub fn anywhere(expr: &mut Expr) -> Result<()> {
         unknown.condition = exists(row, subquery, |equal| Expr::IsNull(Box::new(Expr::Nested(Box::new(equal)))))?;
     }
     *expr = Expr::Nested(Box::new(case));
+    Ok(())
+}
+
+/// `(a, b) IN ((1, 2), …)`, when it is long, as `(a, b) IN (SELECT … FROM (VALUES …))`.
+fn long_list(expr: &mut Expr) -> Result<()> {
+    let Expr::InList { expr: row, list, negated } = expr else { return Ok(()) };
+    let Expr::Tuple(columns) = row.as_ref() else { return Ok(()) };
+    if list.len() * columns.len() <= COMPARISONS {
+        return Ok(());
+    }
+    let mut values = Vec::with_capacity(list.len());
+    for one in list.iter_mut() {
+        match one {
+            Expr::Tuple(one) if one.len() == columns.len() => {
+                let content = std::mem::take(one);
+                values.push(Parens {
+                    opening_token: AttachedToken::empty(),
+                    content,
+                    closing_token: AttachedToken::empty(),
+                });
+            }
+            _ => {
+                let message = format!("a row of {} columns is compared with a row of another number", columns.len());
+                return Err(Error::statement("42601", message));
+            }
+        }
+    }
+    let mut subquery = parse::trusted("VALUES (1)")?;
+    *subquery.body = SetExpr::Values(Values { explicit_row: false, value_keyword: false, rows: values });
+    let row = std::mem::replace(row, Box::new(Expr::Value(Value::Null.into())));
+    *expr = Expr::InSubquery { expr: row, subquery: Box::new(subquery), negated: *negated };
     Ok(())
 }
 
@@ -120,5 +157,17 @@ mod tests {
             assert_eq!(one(&sql).await, want, "{sql}");
         }
         assert_eq!(error("SELECT (1, 2) IN (SELECT 1)").await, "42601");
+        let long = (10..60).map(|n| format!("({n}, {n})")).collect::<Vec<_>>().join(", ");
+        for (condition, want) in [
+            (format!("(a, b) IN ({long}, (1, 1))"), "1"),
+            (format!("(a, b) NOT IN ({long}, (1, 1))"), "2345"),
+            (format!("(a, b) NOT IN ({long}, (1, NULL), (NULL, 5))"), "24"),
+            (format!("((a, b) IN ({long}, (1, 1))) IS NULL"), ""),
+        ] {
+            let rows = "(VALUES (1, 1), (2, 2), (3, NULL), (4, 4), (5, 5)) t(a, b)";
+            let sql = format!("SELECT string_agg(a::text, '' ORDER BY a) FROM {rows} WHERE {condition}");
+            assert_eq!(one(&sql).await, want, "{condition}");
+        }
+        assert_eq!(error(&format!("SELECT (1, 2) IN ({long}, (1, 2, 3))")).await, "42601");
     }
 }

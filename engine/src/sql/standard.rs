@@ -14,8 +14,8 @@ use sqlparser::ast::{
 
 use crate::error::{Error, Result};
 
-/// Comparisons that a list of rows may become; longer ones stay as they are.
-const COMPARISONS: usize = 64;
+/// Comparisons that a list of rows may become; a longer one is looked up in VALUES.
+pub(super) const COMPARISONS: usize = 64;
 
 /// Columns that one SELECT may name, as PostgreSQL has it.
 const COLUMNS: usize = 1664;
@@ -158,6 +158,8 @@ pub fn rewrite(expr: &mut Expr) -> Result<()> {
             let minus_one = Expr::UnaryOp { op: UnaryOperator::Minus, expr: Box::new(number("1")) };
             Some(nested(binary(minus_one, BinaryOperator::Minus, nested(take(inner)))))
         }
+        Expr::AnyOp { left, compare_op, right, .. } => quantified(left, compare_op, right, false),
+        Expr::AllOp { left, compare_op, right } => quantified(left, compare_op, right, true),
         Expr::Function(function) => call(function),
         _ => None,
     };
@@ -165,6 +167,14 @@ pub fn rewrite(expr: &mut Expr) -> Result<()> {
         *expr = new;
     }
     Ok(())
+}
+
+/// A comparison with an array; the planner reads those with subqueries.
+fn quantified(left: &mut Expr, op: &BinaryOperator, right: &mut Expr, all: bool) -> Option<Expr> {
+    if matches!(right, Expr::Subquery(_)) || matches!(left, Expr::Tuple(_)) {
+        return None;
+    }
+    super::quantified::name_of(op, all).map(|name| super::casts::call(name, vec![take(left), take(right)]))
 }
 
 fn call(function: &mut Function) -> Option<Expr> {

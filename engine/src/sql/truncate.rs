@@ -1,11 +1,12 @@
 //! TRUNCATE: every row of one or more tables ends.
 //!
-//! Promises: all tables in one commit; the rows' past stays readable, in AS OF and in their history.
+//! Promises: all tables in one commit; the rows' past stays readable, in AS OF and in their history. RESTART IDENTITY is
+//! part of the commit, and undone with it.
 //! Never: a table that another refers to is emptied without it.
 
 use std::sync::Arc;
 
-use firn_manifest::schema::{Generated, TableSchema};
+use firn_manifest::schema::{CatalogChange, Generated, TableSchema};
 use firn_segment::record::Answer;
 use sqlparser::ast::{CascadeOption, Truncate, TruncateIdentityOption};
 
@@ -35,14 +36,14 @@ pub async fn truncate(truncate: &Truncate, q: &Query) -> Result<Write> {
     }
     let cascade = matches!(truncate.cascade, Some(CascadeOption::Cascade));
     with_referrers(&mut tables, cascade, q)?;
-    if matches!(truncate.identity, Some(TruncateIdentityOption::Restart)) {
-        let numbered =
-            |t: &&Arc<TableSchema>| t.columns.iter().any(|c| matches!(c.generated, Some(Generated::Identity { .. })));
-        if let Some(table) = tables.iter().find(numbered) {
-            return Err(Error::unsupported(
-                format!("RESTART IDENTITY of table \"{}\"", table.qualified_name()),
-                "leave it away: numbers that were given stay in the past of the table and are not given again",
-            ));
+    let restart = matches!(truncate.identity, Some(TruncateIdentityOption::Restart));
+    let mut catalog = Vec::new();
+    if restart {
+        for table in &mut tables {
+            if let Some(schema) = restarted(table, q) {
+                *table = Arc::new(schema.clone());
+                catalog.push(CatalogChange::Alter { schema });
+            }
         }
     }
     let mut writes = Vec::new();
@@ -54,8 +55,23 @@ pub async fn truncate(truncate: &Truncate, q: &Query) -> Result<Write> {
         writes.extend(emptied(changed, q).await?);
     }
     let answer = Answer { tag: TAG.to_owned(), rows: 0, returning: None };
-    let set = WriteSet { kind: "TRUNCATE".to_owned(), catalog: vec![], tables: writes, answers: vec![answer] };
+    let set = WriteSet { kind: "TRUNCATE".to_owned(), catalog, tables: writes, answers: vec![answer] };
     Ok(Write { set, tag: TAG.to_owned(), rows: 0, returning: None })
+}
+
+/// The next version of a table, whose identity columns begin again; `None` when it has none.
+fn restarted(table: &TableSchema, q: &Query) -> Option<TableSchema> {
+    let mut next = table.clone();
+    let mut any = false;
+    for column in &mut next.columns {
+        if let Some(Generated::Identity { restarts, .. }) = &mut column.generated {
+            *restarts = restarts.wrapping_add(1);
+            any = true;
+            // what a transaction drew that was rolled back, or will be
+            q.snapshot().counters().forget((table.id, column.id, *restarts));
+        }
+    }
+    any.then_some(next)
 }
 
 /// Adds the tables that refer to one of those, or refuses without CASCADE.

@@ -1,6 +1,6 @@
 //! Random statements against a model in memory: every position answers what the model held when it was committed.
 //!
-//! Promises: rows and schemas of every position agree with the model on the writer, on followers that tail or reload, and
+//! Promises: what breaks UNIQUE or FOREIGN KEY fails and changes nothing; rows and schemas of every position agree with the model on the writer, on followers that tail or reload, and
 //! on a process that opens anew, whatever was flushed, reopened, rolled back or taken over between; `verify --replay`
 //! finds nothing.
 //! Never: a run that cannot be repeated: the seed says it all.
@@ -20,23 +20,29 @@ use firn_manifest::world::system;
 use futures::TryStreamExt;
 use tempfile::TempDir;
 
-const NAMES: [&str; 2] = ["a", "b"];
+use super::related::{self, CHILD, PARENT};
+
+const NAMES: [&str; 4] = ["a", "b", PARENT, CHILD];
 /// The other has no key but the one drawn for it.
 const KEYED: &str = NAMES[0];
 const KEYS: u64 = 12;
 
 /// One table: the names of the columns after `id`, and the rows.
 #[derive(Clone, Debug, Default, PartialEq)]
-struct Table {
-    columns: Vec<String>,
-    rows: BTreeMap<u64, Vec<Option<u64>>>,
+pub struct Table {
+    pub columns: Vec<String>,
+    pub rows: BTreeMap<u64, Vec<Option<u64>>>,
 }
 
-type Tables = BTreeMap<&'static str, Table>;
+pub type Tables = BTreeMap<&'static str, Table>;
 
 impl Table {
     fn lines(&self, only: Option<u64>) -> Vec<String> {
-        let rows = self.rows.iter().filter(|(id, _)| only.is_none_or(|only| only == **id));
+        self.lines_where(|id, _| only.is_none_or(|only| only == id))
+    }
+
+    fn lines_where(&self, wanted: impl Fn(u64, &[Option<u64>]) -> bool) -> Vec<String> {
+        let rows = self.rows.iter().filter(|(id, row)| wanted(**id, row));
         rows.map(|(id, values)| {
             let values = values.iter().map(|v| v.map_or_else(|| "NULL".to_owned(), |v| v.to_string()));
             std::iter::once(id.to_string()).chain(values).collect::<Vec<_>>().join("|")
@@ -46,10 +52,10 @@ impl Table {
 }
 
 /// A generator of numbers that the seed decides.
-struct Dice(u64);
+pub struct Dice(u64);
 
 impl Dice {
-    fn below(&mut self, limit: u64) -> u64 {
+    pub fn below(&mut self, limit: u64) -> u64 {
         self.0 = self.0.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
         (self.0 >> 33) % limit
     }
@@ -101,7 +107,23 @@ impl World {
         Database::open_in(self.store.clone(), self.keys.clone(), options).await.unwrap()
     }
 
-    /// A statement and what it makes of the tables.
+    /// A statement that does not fail, and what it makes of the tables.
+    fn passing(&mut self, tables: &mut Tables) -> String {
+        loop {
+            if let (sql, None) = self.any(tables) {
+                return sql;
+            }
+        }
+    }
+
+    /// A statement, what it makes of the tables, and the SQLSTATE it fails with.
+    fn any(&mut self, tables: &mut Tables) -> (String, Option<&'static str>) {
+        if self.dice.below(2) == 0 {
+            return related::statement(&mut self.dice, tables);
+        }
+        (self.statement(tables), None)
+    }
+
     fn statement(&mut self, tables: &mut Tables) -> String {
         let name = NAMES[self.dice.below(2) as usize];
         let Some(table) = tables.get_mut(name) else {
@@ -186,10 +208,16 @@ impl World {
     async fn change(&mut self, session: &mut Session) {
         let mut tables = self.now.clone();
         let block = self.dice.below(4) == 0;
-        let mut script = vec![self.statement(&mut tables)];
+        let (first, fault) = if block { (self.passing(&mut tables), None) } else { self.any(&mut tables) };
+        if let Some(sqlstate) = fault {
+            let error = session.execute(&first).await.map(|_| ()).unwrap_err();
+            assert_eq!(error.sqlstate, sqlstate, "{first}: {error:?}");
+            return;
+        }
+        let mut script = vec![first];
         if block {
             for _ in 0..1 + self.dice.below(3) {
-                script.push(self.statement(&mut tables));
+                script.push(self.passing(&mut tables));
             }
             script.insert(0, "BEGIN".into());
             let keep = self.dice.below(4) > 0;
@@ -227,6 +255,13 @@ impl World {
             let id = self.dice.below(KEYS);
             let found = rows(session, &format!("SELECT * FROM {of} WHERE id = {id}")).await.unwrap();
             assert_eq!(found, table.lines(Some(id)), "{who}: {of}, id {id}");
+            if [PARENT, CHILD].contains(&name) {
+                // by the index of the first column
+                let (column, value) = (&table.columns[0], self.dice.below(KEYS));
+                let by = format!("SELECT * FROM {of} WHERE {column} = {value} ORDER BY id");
+                let wanted = table.lines_where(|_, row| row[0] == Some(value));
+                assert_eq!(rows(session, &by).await.unwrap(), wanted, "{who}: {by}");
+            }
             if at + 1 == self.past.len() {
                 let found = rows(session, &format!("SELECT * FROM {name} WHERE id = {id}")).await.unwrap();
                 assert_eq!(found, table.lines(Some(id)), "{who}: {name}, id {id}");
@@ -305,6 +340,6 @@ impl World {
 async fn every_position_agrees_with_the_model() {
     let seeds: u64 = std::env::var("FIRN_MODEL_SEEDS").ok().and_then(|n| n.parse().ok()).unwrap_or(2);
     for seed in 1..=seeds {
-        World::new(seed).run(60).await;
+        World::new(seed).run(80).await;
     }
 }

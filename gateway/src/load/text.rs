@@ -11,7 +11,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use firn_engine::Error;
-use firn_manifest::schema::{ColumnType, TableSchema};
+use firn_manifest::schema::{ColumnType, Element, TableSchema};
 use serde::de::{Deserialize, Deserializer, MapAccess, Visitor};
 use serde_json::value::RawValue;
 
@@ -209,8 +209,9 @@ enum JsonValue<'a> {
     Nested(&'a str),
 }
 
-/// A JSON array as the array literal that a column of an array type reads; anything else as [`json_value`].
-fn array_value(raw: &RawValue) -> Result<JsonValue<'_>, serde_json::Error> {
+/// A JSON array as the array literal that a column of an array type reads, its items as they are written where they
+/// are `json` there too; anything else as [`json_value`].
+fn array_value(raw: &RawValue, json: bool) -> Result<JsonValue<'_>, serde_json::Error> {
     if !raw.get().starts_with('[') {
         return json_value(raw);
     }
@@ -224,6 +225,7 @@ fn array_value(raw: &RawValue) -> Result<JsonValue<'_>, serde_json::Error> {
             JsonValue::Null => out.push_str("NULL"),
             JsonValue::Plain(text) => out.push_str(text),
             JsonValue::Nested(text) => push_quoted(text, &mut out),
+            JsonValue::String(_) if json => push_quoted(item.get(), &mut out),
             JsonValue::String(text) => push_quoted(&text, &mut out),
         }
     }
@@ -390,7 +392,10 @@ impl Batches for NdjsonBatches {
                 }
                 let value = match self.kinds.get(at) {
                     Some(ColumnType::Json | ColumnType::Jsonb) if raw.get() != "null" => JsonValue::Nested(raw.get()),
-                    Some(ColumnType::Array { .. }) => array_value(raw).map_err(|e| bad(&self.name, line, e))?,
+                    Some(ColumnType::Array { of }) => {
+                        let json = matches!(of, Element::Json | Element::Jsonb);
+                        array_value(raw, json).map_err(|e| bad(&self.name, line, e))?
+                    }
                     _ => json_value(raw).map_err(|e| bad(&self.name, line, e))?,
                 };
                 match value {

@@ -23,7 +23,7 @@ pub enum Flow {
 
 /// Every meta command, for help and completion.
 pub const COMMANDS: [(&str, &str); 9] = [
-    ("\\d", "the tables; \\d TABLE its columns and key"),
+    ("\\d", "the tables; \\d TABLE its columns, indexes and constraints"),
     ("\\dt", "the tables"),
     ("\\timing", "show time, requests, bytes, round trips and position of each statement, or stop it"),
     ("\\x", "one line a column instead of one line a row, or back"),
@@ -100,8 +100,12 @@ impl Shell {
             Some(quoted) => quoted.replace("\"\"", "\""),
             None => name.to_lowercase(),
         };
-        let rows = self.session.describe_table(&name).await?;
-        self.show(&rows)
+        let (rows, below) = self.session.describe_table(&name).await?;
+        self.show(&rows)?;
+        for line in &below {
+            self.tell(line);
+        }
+        Ok(())
     }
 
     async fn script(&mut self, path: &str) -> Result<Flow, Failure> {

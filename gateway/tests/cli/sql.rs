@@ -197,6 +197,22 @@ fn meta_commands_work_outside_of_the_prompt() {
     assert!(run("\\d").ends(0).contains(" t "));
     assert!(run("\\d t").ends(0).contains("(20,2)"));
     run("\\d nothing").fails(1, &["42P01"]);
+    run("CREATE TABLE child (id INT GENERATED ALWAYS AS IDENTITY PRIMARY KEY, t BIGINT REFERENCES t ON DELETE CASCADE, \
+         n INT DEFAULT 7 CHECK (n > 0), m INT GENERATED ALWAYS AS (n + 1) STORED, UNIQUE (n)); CREATE INDEX ON child (t, m)")
+    .ends(0);
+    let child = run("\\d child").ends(0);
+    for line in [
+        "generated always as identity",
+        "generated always as (n + 1) stored",
+        "Indexes:\n    \"child_pkey\" PRIMARY KEY, btree (id)\n    \"child_n_key\" UNIQUE CONSTRAINT, btree (n)\n    \"child_t_m_idx\" btree (t, m)\n",
+        "Check constraints:\n    \"child_n_check\" CHECK (n > 0)\n",
+        "Foreign-key constraints:\n    \"child_t_fkey\" FOREIGN KEY (t) REFERENCES t(id) ON DELETE CASCADE\n",
+    ] {
+        assert!(child.contains(line), "{line}\n{child}");
+    }
+    let parent = run("\\d t").ends(0);
+    let referred = "Referenced by:\n    TABLE \"child\" CONSTRAINT \"child_t_fkey\" FOREIGN KEY (t) REFERENCES t(id) ON DELETE CASCADE\n";
+    assert!(parent.contains(referred), "{parent}");
     run("\\nonsense").fails(1, &["\\?"]);
     assert!(run("\\?").ends(0).contains("\\timing"));
     let expanded =

@@ -22,7 +22,6 @@ SELECT * FROM (VALUES (1, 'a'), (2, 'b')) a(id, x) FULL JOIN (VALUES (1, 'c'), (
 SELECT id, a.id, b.id FROM (VALUES (1, 'a'), (2, 'b')) a(id, x) FULL JOIN (VALUES (1, 'c'), (3, 'd')) b(id, y) USING (id);
 SELECT * FROM (VALUES (1, 'a'), (2, 'b')) a(id, x) NATURAL JOIN (VALUES (1, 'c'), (3, 'd')) b(id, y);
 SELECT * FROM (VALUES (1, 'a'), (2, 'b')) a(id, x) NATURAL LEFT JOIN (VALUES (1, 'c'), (3, 'd')) b(id, y);
--- differs: NATURAL FULL JOIN is refused
 SELECT * FROM (VALUES (1, 'a'), (2, 'b')) a(id, x) NATURAL FULL JOIN (VALUES (1, 'c'), (3, 'd')) b(id, y);
 SELECT count(*) FROM (VALUES (1), (2)) a(x) NATURAL JOIN (VALUES (1), (3)) b(y);
 SELECT * FROM (VALUES (1, 2)) a(x, y) JOIN (VALUES (1, 2)) b(x, y) USING (x, y);

@@ -34,33 +34,20 @@ SELECT * FROM t;
 END;
 SELECT * FROM t;
 BEGIN;
--- differs: a statement or type that is not built
 SAVEPOINT s1;
--- differs: a statement or type that is not built
 INSERT INTO t VALUES (10, 'x');
--- differs: a statement or type that is not built
 ROLLBACK TO SAVEPOINT s1;
--- differs: a statement or type that is not built
 SELECT count(*) FROM t;
--- differs: a statement or type that is not built
 INSERT INTO t VALUES (11, 'y');
--- differs: a statement or type that is not built
 SAVEPOINT s2;
--- differs: a statement or type that is not built
 INSERT INTO t VALUES (1, 'dup');
--- differs: accepts what PostgreSQL refuses
 SELECT 1;
--- differs: a statement or type that is not built
 ROLLBACK TO s2;
--- differs: a statement or type that is not built
 SELECT count(*) FROM t;
--- differs: a statement or type that is not built
 RELEASE SAVEPOINT s1;
--- differs: a statement or type that is not built
 ROLLBACK TO s1;
 ROLLBACK;
 SELECT count(*) FROM t;
--- differs: a statement or type that is not built
 SAVEPOINT outside;
 BEGIN;
 UPDATE t SET v = v || '1';

@@ -37,7 +37,7 @@ pub fn serial(ty: &DataType) -> Option<ColumnType> {
 /// What the type says.
 pub fn column_type(ty: &DataType) -> Result<(ColumnType, Option<Generated>)> {
     match serial(ty) {
-        Some(ty) => Ok((ty, Some(Generated::Identity { always: false, start: 1, increment: 1 }))),
+        Some(ty) => Ok((ty, Some(Generated::Identity { always: false, start: 1, increment: 1, restarts: 0 }))),
         None => Ok((types::column_type(ty)?, None)),
     }
 }
@@ -158,7 +158,7 @@ pub fn making(option: &ColumnOption, ty: ColumnType, column: &str) -> Result<Opt
     }
     let (start, increment) = identity::steps(sequence_options.as_deref().unwrap_or_default(), ty)?;
     let always = matches!(generated_as, GeneratedAs::Always);
-    Ok(Some(Making::Identity(Generated::Identity { always, start, increment })))
+    Ok(Some(Making::Identity(Generated::Identity { always, start, increment, restarts: 0 })))
 }
 
 /// Values (SQL types) as a column of another type reads them.

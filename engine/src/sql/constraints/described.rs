@@ -119,7 +119,7 @@ pub fn generated(column: &Column) -> [Option<String>; 6] {
     let word = |text: &str| Some(text.to_owned());
     match &column.generated {
         None => [word("NO"), None, None, None, word("NEVER"), None],
-        Some(Generated::Identity { always, start, increment }) => {
+        Some(Generated::Identity { always, start, increment, .. }) => {
             let how = if *always { "ALWAYS" } else { "BY DEFAULT" };
             [word("YES"), word(how), Some(start.to_string()), Some(increment.to_string()), word("NEVER"), None]
         }

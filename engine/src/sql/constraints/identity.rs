@@ -1,7 +1,8 @@
 //! Identity columns: numbers drawn for rows, and who may give values of his own.
 //!
 //! Promises: a number is drawn once in a writer's life; after a reopen the next one lies beyond every committed one.
-//! Gaps are allowed: a statement that failed, or a transaction that rolled back, keeps its numbers.
+//! Gaps are allowed: a statement that failed, or a transaction that rolled back, keeps its numbers. TRUNCATE … RESTART
+//! IDENTITY begins them again.
 //! Never: a GENERATED ALWAYS column takes a value that the statement gave, unless it says OVERRIDING SYSTEM VALUE.
 
 use std::sync::Arc;
@@ -15,6 +16,7 @@ use sqlparser::ast::{Expr, SequenceOptions, UnaryOperator, Value};
 use crate::error::{Error, Result};
 use crate::sql::codes;
 use crate::sql::query::Query;
+use crate::state::counters::restarts;
 
 /// The bounds of an integer type.
 #[must_use]
@@ -36,7 +38,7 @@ pub fn draw(table: &TableSchema, column: &Column, rows: usize, q: &Query) -> Res
         return Err(Error::internal(format!("column \"{}\" draws no numbers", column.name)));
     };
     let (low, high) = bounds(column.ty).unwrap_or((i64::MIN, i64::MAX));
-    let of = (table.id, column.id);
+    let of = (table.id, column.id, restarts(column));
     let Some(numbers) = q.snapshot().counters().draw(of, rows, (start, increment), (low, high)) else {
         let message =
             format!("the numbers of identity column \"{}\" of table \"{}\" have run out", column.name, table.name);
@@ -52,7 +54,7 @@ pub fn draw(table: &TableSchema, column: &Column, rows: usize, q: &Query) -> Res
 /// # Errors
 /// When they have run out.
 pub fn row_ids(table: &TableSchema, column: &Column, rows: usize, q: &Query) -> Result<Vec<i64>> {
-    let drawn = q.snapshot().counters().draw((table.id, column.id), rows, (1, 1), (1, i64::MAX));
+    let drawn = q.snapshot().counters().draw((table.id, column.id, 0), rows, (1, 1), (1, i64::MAX));
     drawn.ok_or_else(|| Error::internal(format!("the row ids of table \"{}\" have run out", table.name)))
 }
 

@@ -15,6 +15,7 @@ pub(super) mod dependents;
 pub(super) mod described;
 pub(super) mod effects;
 pub(super) mod expression;
+pub mod footers;
 mod foreign;
 pub(super) mod identity;
 pub(super) mod maintain;

@@ -5,9 +5,7 @@ select 'a'::TEXT, ''::TEXT;
 select -1::SMALLINT;
 select -1::INT as one, -2::INTEGER as two;
 select -1::BIGINT;
--- differs: PostgreSQL reads UNSIGNED as the column's name
 select 1::SMALLINT UNSIGNED;
--- differs: window functions in this form
 select 1::BIGINT UNSIGNED;
 select 1.0::FLOAT, 1.023::FLOAT, 'NaN'::FLOAT,'+Inf'::FLOAT,'-Inf'::FLOAT;
 select 1.0::REAL, 1.023::REAL, 'NaN'::REAL,'+Inf'::REAL,'-Inf'::REAL;

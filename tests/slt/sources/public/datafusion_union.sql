@@ -28,7 +28,6 @@ SELECT c1, SUM(c2) FROM (
     SELECT 3 as c1, count(1) as c2
 ) as a
 GROUP BY c1;
--- differs: a statement or type that is not built
 CREATE table t as SELECT 1 as a;
 SELECT 1 A UNION ALL SELECT 2;
 SELECT 1 UNION SELECT 2;
@@ -47,12 +46,9 @@ CREATE TABLE u1 (x INT, y INT);
 INSERT INTO u1 VALUES (3, 3), (3, 3), (1, 1);
 CREATE TABLE u2 (y BIGINT, z BIGINT);
 INSERT INTO u2 VALUES (20, 20), (40, 40);
--- differs: a statement or type that is not built
 CREATE VIEW v1 AS
 SELECT y FROM u1 UNION ALL SELECT y FROM u2 ORDER BY y;
--- differs: a statement or type that is not built
 SELECT * FROM v1 ORDER BY 1;
--- differs: a statement or type that is not built
 drop view v1;
 drop table u1;
 drop table u2;
