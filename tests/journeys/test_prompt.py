@@ -26,7 +26,7 @@ class Terminal:
         os.close(slave)
         self.until("")
 
-    def until(self, text: str, timeout: float = 20) -> str:
+    def until(self, text: str, timeout: float = 60) -> str:
         """Reads until `text` and after it a prompt have come: what is typed before a prompt is there may be dropped. What came."""
         deadline, came = time.monotonic() + timeout, ""
         while text not in came or not came.endswith(("=> ", "-> ", "=*> ", "=!> ")):

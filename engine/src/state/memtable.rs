@@ -369,7 +369,9 @@ mod tests {
         for row in 0..1000 {
             table.append(Position(1 + row as u64), batch.slice(row, 1), vec![RowOp::Insert], vec![Key::default()]);
         }
-        assert!(table.bytes() < 100 * 1000, "1000 rows of 8 bytes count {} bytes", table.bytes());
+        let beside = 1000 * (CHUNK_BYTES + CHUNK_COLUMN_BYTES);
+        assert!(table.bytes() > beside + 8 * 1000, "{} bytes", table.bytes());
+        assert!(table.bytes() < beside + 100 * 1000, "1000 rows of 8 bytes count {} bytes", table.bytes());
     }
 
     fn append(table: &MemTable, begin: u64, ids: std::ops::Range<i64>) {

@@ -129,7 +129,7 @@ fn scripts_run_as_they_are_read_and_errors_name_their_place() {
         &["sql", &home.uri("a"), "--format", "ndjson"],
         "\u{feff}SELECT 1 AS a; SELECT 2 AS a;\n\\d t\n".as_bytes(),
     );
-    assert!(piped.ends(0).starts_with("{\"a\":1}\n{\"a\":2}\n{\"column_name\":\"id\""));
+    assert!(piped.ends(0).starts_with("{\"a\":1}\n{\"a\":2}\n{\"Column\":\"id\""));
     home.pipe(&["sql", &home.uri("a")], b"SELECT 1;\nSELECT '\xff';\n").fails(1, &["stdin, line 2", "UTF-8"]);
     home.pipe(&["sql", &home.uri("a")], b"SELECT 1;\n\nSELECT 'open\n")
         .fails(1, &["42601", "line 3, column 8 of stdin"]);
