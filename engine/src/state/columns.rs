@@ -6,7 +6,6 @@
 //! Never: a scan of more than half the bound comes here: it would push out everything, itself included.
 
 use std::collections::BTreeMap;
-use std::fmt;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, LazyLock};
 
@@ -39,7 +38,7 @@ pub struct GroupKey {
 /// One of its columns, as one opened namespace read it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 struct ColumnKey {
-    owner: u64,
+    owner: Owner,
     group: GroupKey,
     column: ReadColumn,
 }
@@ -66,12 +65,17 @@ static CACHE: LazyLock<Cache<ColumnKey, Batches, ByBytes>> = LazyLock::new(|| {
 });
 static OWNERS: AtomicU64 = AtomicU64::new(0);
 
+/// One opened namespace, of all that the process ever opened.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct Owner(u64);
+
 /// One opened namespace's part of the cache.
-pub struct Columns(u64);
+#[derive(Debug)]
+pub struct Columns(Owner);
 
 impl Default for Columns {
     fn default() -> Self {
-        Self(OWNERS.fetch_add(1, Ordering::Relaxed))
+        Self(Owner(OWNERS.fetch_add(1, Ordering::Relaxed)))
     }
 }
 
@@ -81,13 +85,13 @@ impl Drop for Columns {
     }
 }
 
-impl fmt::Debug for Columns {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_tuple("Columns").field(&self.0).finish()
-    }
-}
-
 impl Columns {
+    /// Whose part it is.
+    #[must_use]
+    pub fn owner(&self) -> Owner {
+        self.0
+    }
+
     /// The column's arrays, in SQL type, batch after batch.
     #[must_use]
     pub fn get(&self, group: GroupKey, column: ReadColumn) -> Option<Arc<[ArrayRef]>> {

@@ -168,7 +168,7 @@ impl Snapshot {
         columns: &[ReadColumn],
     ) -> Result<Vec<ArrayRef>> {
         let key = |column: ReadColumn| PageKey { file: file.ulid, first_row: rows.start, column };
-        let mut arrays: Vec<Option<ArrayRef>> = columns.iter().map(|c| self.view.pages.get(&key(*c))).collect();
+        let mut arrays: Vec<Option<ArrayRef>> = columns.iter().map(|c| self.view.pages.get(key(*c))).collect();
         let mut missing: Vec<ReadColumn> = Vec::new();
         for (column, _) in columns.iter().zip(&arrays).filter(|(_, array)| array.is_none()) {
             if !missing.contains(column) {
