@@ -101,7 +101,7 @@ def picture(outcome: dict) -> str:
             if v["target"] and v["value"] > 0:
                 used = v["value"] / v["target"] if v["relation"] == "<=" else v["target"] / v["value"]
                 bars.append((f"{name}: {v['what']}", used, f"{show(v['value'])} {v['unit']}", v["met"]))
-    height, left, width = 22, 470, 420
+    height, left, width = 22, 560, 420
     low, high = -7.0, 4.0
     x = lambda used: left + width * (min(max(math.log2(used), low), high) - low) / (high - low)
     total = len(bars) * height + 60
@@ -111,7 +111,7 @@ def picture(outcome: dict) -> str:
     ]
     for power in range(int(low) + 1, int(high) + 1):
         parts.append(f'<line x1="{x(2.0**power):.1f}" x2="{x(2.0**power):.1f}" y1="24" y2="{total - 26}" stroke="{"#333" if power == 0 else "#ddd"}"/>')
-        parts.append(f'<text x="{x(2.0**power):.1f}" y="{total - 10}" text-anchor="middle" fill="#666">{2.0**power:g}×</text>')
+        parts.append(f'<text x="{x(2.0**power):.1f}" y="{total - 10}" text-anchor="middle" fill="#666">{f"{2**power}" if power >= 0 else f"1/{2**-power}"} ×</text>')
     for i, (label, used, value, met) in enumerate(bars):
         y = 28 + i * height
         parts.append(f'<text x="{left - 8}" y="{y + 14}" text-anchor="end" fill="#222">{escape(label)}</text>')
