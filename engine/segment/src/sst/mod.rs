@@ -10,6 +10,7 @@ mod find;
 #[cfg(any(test, fuzzing))]
 pub mod fuzzing;
 mod index;
+mod layout;
 mod pages;
 pub mod reader;
 mod source;

@@ -8,8 +8,8 @@
 use std::collections::HashSet;
 use std::sync::Arc;
 
-use arrow::array::{Array, ArrayRef, AsArray, RecordBatch, UInt32Array};
-use arrow::compute::{concat_batches, take};
+use arrow::array::{Array, ArrayRef, AsArray, RecordBatch};
+use arrow::compute::concat_batches;
 use arrow::datatypes::{SchemaRef, UInt8Type, UInt64Type};
 use bytes::Bytes;
 use firn_manifest::ids::{Digest, Position};
@@ -18,31 +18,21 @@ use firn_manifest::schema::ColumnType;
 use firn_manifest::{DataKey, World, new_ulid};
 use parquet::arrow::ArrowWriter;
 use parquet::arrow::arrow_writer::ArrowWriterOptions;
-use parquet::basic::{Compression, ZstdLevel};
-use parquet::encryption::encrypt::FileEncryptionProperties;
 use parquet::errors::ParquetError;
-use parquet::file::properties::{EnabledStatistics, WriterProperties, WriterVersion};
-use parquet::schema::types::ColumnPath;
 
 use super::index::IndexBuilder;
+use super::layout;
 use super::tail::FileKeys;
 use super::{FileMeta, GROUP_ROWS, MetaColumn, PAGE_ROWS, sst_name};
 use crate::error::SegmentError;
 use crate::key::{Key, KeyEncoder};
 use crate::record::RowOp;
-use crate::types::{BEGIN, END, OP, column_field_name, to_storage};
+use crate::types::{BEGIN, END, OP, to_storage};
 
 pub use super::{SstOutput, SstSpec};
 
 /// A row group of wide rows ends here.
 const GROUP_BYTES: usize = 64 * 1024 * 1024;
-/// zstd for what is rarely read: near its best ratio at a tenth of the time.
-const HISTORY_LEVEL: i32 = 3;
-/// A dictionary pays if a sample has at most one distinct value in this many rows.
-const ROWS_PER_DISTINCT: usize = 10;
-const SAMPLE_ROWS: usize = 4096;
-/// Too few rows say nothing of cardinality.
-const SAMPLE_MIN: usize = 100;
 
 /// Writes one file.
 pub struct SstWriter {
@@ -282,7 +272,7 @@ impl SstWriter {
             Some(parquet) => parquet,
             none => {
                 let options = ArrowWriterOptions::new()
-                    .with_properties(properties(&self.spec, &self.keys, &group).map_err(|e| failed(name, &e))?)
+                    .with_properties(layout::properties(&self.spec, &self.keys, &group).map_err(|e| failed(name, &e))?)
                     .with_skip_arrow_metadata(true);
                 let writer = ArrowWriter::try_new_with_options(Vec::new(), Arc::clone(&self.schema), options);
                 none.insert(writer.map_err(|e| failed(name, &e))?)
@@ -351,67 +341,4 @@ impl Seen {
         self.max_end = self.max_end.max(end.unwrap_or(0));
         Ok(())
     }
-}
-
-/// How the file is laid out; decided on the first row group.
-fn properties(spec: &SstSpec, keys: &FileKeys, group: &RecordBatch) -> Result<WriterProperties, ParquetError> {
-    let encryption = FileEncryptionProperties::builder(keys.pages()).with_aad_prefix(keys.aad()).build()?;
-    let compression = match spec.kind {
-        FileKind::Current => Compression::LZ4_RAW,
-        FileKind::History => Compression::ZSTD(ZstdLevel::try_new(HISTORY_LEVEL)?),
-    };
-    let mut properties = WriterProperties::builder()
-        .set_created_by("firn".to_owned())
-        .set_writer_version(WriterVersion::PARQUET_1_0)
-        .set_compression(compression)
-        .set_dictionary_enabled(false)
-        .set_statistics_enabled(EnabledStatistics::Chunk)
-        .set_data_page_row_count_limit(PAGE_ROWS as usize)
-        .set_write_batch_size(PAGE_ROWS as usize)
-        .set_max_row_group_row_count(None)
-        .set_max_row_group_bytes(None)
-        .with_file_encryption_properties(encryption);
-    let path = |name: String| ColumnPath::new(vec![name]);
-    for id in &spec.key {
-        properties = properties.set_column_statistics_enabled(path(column_field_name(*id)), EnabledStatistics::Page);
-    }
-    for name in [BEGIN, END] {
-        properties = properties.set_column_statistics_enabled(path(name.to_owned()), EnabledStatistics::Page);
-    }
-    for ((id, ty), column) in spec.columns.iter().zip(group.columns()) {
-        if !spec.key.contains(id) && repeats(column, *ty) {
-            properties = properties.set_column_dictionary_enabled(path(column_field_name(*id)), true);
-        }
-    }
-    Ok(properties.build())
-}
-
-/// Whether a column has so few distinct values that a dictionary pays.
-fn repeats(column: &ArrayRef, ty: ColumnType) -> bool {
-    match ty {
-        ColumnType::Boolean | ColumnType::Real | ColumnType::Double | ColumnType::Uuid => return false,
-        other if !other.is_keyable() => return false,
-        _ => {}
-    }
-    // spread over the group, since rows near each other are alike
-    let step = column.len().div_ceil(SAMPLE_ROWS).max(1);
-    let valid = (0..column.len()).step_by(step).filter(|row| column.is_valid(*row));
-    let rows: UInt32Array = valid.filter_map(|row| u32::try_from(row).ok()).collect();
-    if rows.len() < SAMPLE_MIN {
-        return false;
-    }
-    let Ok(sample) = take(column, &rows, None) else { return false };
-    let Ok(encoder) = KeyEncoder::new(&[sample], &[ty]) else { return false };
-    let mut distinct: HashSet<Vec<u8>> = HashSet::new();
-    for row in 0..encoder.rows() {
-        let mut value = Vec::new();
-        if encoder.append(row, &mut value).is_err() {
-            return false;
-        }
-        distinct.insert(value);
-        if distinct.len() * ROWS_PER_DISTINCT > encoder.rows() {
-            return false;
-        }
-    }
-    true
 }
