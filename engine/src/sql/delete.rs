@@ -6,7 +6,7 @@
 use sqlparser::ast::{Delete, FromTable, With};
 
 use super::codes;
-use super::located::{Located, Subject, locate_with, visible};
+use super::located::{Located, Subject, locate, visible};
 use super::query::Query;
 use super::returning::returning;
 use super::write::{Changed, Write, row_write};
@@ -24,7 +24,7 @@ pub async fn delete(delete: &Delete, with: Option<&With>, q: &Query) -> Result<W
     };
     let subject = Subject { with: with.cloned(), ..Subject::read(from, "DELETE", q)? };
     let using = delete.using.as_deref().unwrap_or_default();
-    let Located { deletes, rows, .. } = locate_with(&subject, vec![], using, delete.selection.clone(), q).await?;
+    let Located { deletes, rows, .. } = locate(&subject, vec![], using, delete.selection.clone(), q).await?;
     let table = &subject.table;
     let shown = || visible(table, &rows);
     let returned = returning(delete.returning.as_deref(), table, &subject.alias, shown, q).await?;

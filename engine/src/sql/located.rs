@@ -77,33 +77,24 @@ pub(super) struct Located {
     pub(super) extra: Vec<ArrayRef>,
 }
 
-/// Finds the rows that `selection` is true for, and evaluates `extra` over them.
+/// Finds the rows that `selection` is true for, and evaluates `extra` over them. With `more` tables in FROM, a row that
+/// meets several of theirs is taken once, with the first.
 ///
 /// # Errors
 /// What the query layer says; 54000 when the rows are beyond what one statement may touch.
 pub(super) async fn locate(
     subject: &Subject,
     extra: Vec<SelectItem>,
-    selection: Option<Expr>,
-    q: &Query,
-) -> Result<Located> {
-    if let Some(located) = pinned::locate(subject, &extra, selection.as_ref(), q).await? {
-        return Ok(located);
-    }
-    locate_with(subject, extra, &[], selection, q).await
-}
-
-/// The same, with more tables in FROM: a row that meets several of theirs is taken once, with the first.
-///
-/// # Errors
-/// As [`locate`].
-pub(super) async fn locate_with(
-    subject: &Subject,
-    extra: Vec<SelectItem>,
     more: &[TableWithJoins],
     selection: Option<Expr>,
     q: &Query,
 ) -> Result<Located> {
+    if more.is_empty()
+        && subject.with.is_none()
+        && let Some(located) = pinned::locate(subject, &extra, selection.as_ref(), q).await?
+    {
+        return Ok(located);
+    }
     let mut query = eval::select(&from(subject), projection(subject, extra), selection)?;
     eval::select_of(&mut query)?.from.extend_from_slice(more);
     let found = read(subject, query, q).await?;

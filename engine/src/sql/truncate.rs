@@ -49,7 +49,7 @@ pub async fn truncate(truncate: &Truncate, q: &Query) -> Result<Write> {
     let mut writes = Vec::new();
     for table in tables {
         let subject = Subject { alias: table.name.clone(), table, with: None };
-        let Located { deletes, rows, .. } = locate(&subject, vec![], None, q).await?;
+        let Located { deletes, rows, .. } = locate(&subject, vec![], &[], None, q).await?;
         let table = subject.table.clone();
         let changed = Changed { table, deletes, old_rows: Some(rows), inserts: None, operations: vec![] };
         writes.extend(emptied(changed, q).await?);

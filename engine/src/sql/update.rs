@@ -12,7 +12,7 @@ use firn_segment::record::RowOp;
 use sqlparser::ast::{Update, UpdateTableFromKind, With};
 
 use super::keys;
-use super::located::{Located, Subject, locate_with};
+use super::located::{Located, Subject, locate};
 use super::query::Query;
 use super::returning::returning;
 use super::sets::Sets;
@@ -33,7 +33,7 @@ pub async fn update(update: &Update, with: Option<&With>, q: &Query) -> Result<W
     };
     let sets = Sets::read(&subject.table, &subject.alias, &update.assignments, q)?;
     let Located { deletes, rows: old, extra } =
-        locate_with(&subject, sets.projection(), more, update.selection.clone(), q).await?;
+        locate(&subject, sets.projection(), more, update.selection.clone(), q).await?;
     let table = &subject.table;
     let new = sets.apply(table, &old, &extra, q).await?;
     let operations = if sets.touch_key(table) {

@@ -1,4 +1,4 @@
-//! A row named by its whole key is changed without a plan. `AND true` makes a plan of the same statement: both must say
+//! Rows named by their whole keys are changed without a plan. `AND true` makes a plan of the same statement: both must say
 //! the same, error or not, and leave the same row.
 
 use datafusion::common::ScalarValue as V;
@@ -45,6 +45,23 @@ const CASES: &[(&str, &str, &str)] = &[
     ("UPDATE p SET v = v + 1", "a = 99999999999 AND b = 'x'", ""),
     ("UPDATE p SET b = 'y'", "a = 1 AND b = 'x'", ""),
     ("DELETE FROM p", "p.b = 'y' AND p.a = 1", " RETURNING v"),
+    ("UPDATE t SET a = a + 1, x = 'many'", "k IN (1, -2)", " RETURNING k, a"),
+    ("UPDATE t AS q SET n = n * 2", "(q.k IN (1, 77, 1, -2, 1))", " RETURNING k, n"),
+    ("UPDATE t SET a = k", "k IN (5, 6)", " RETURNING *"),
+    ("UPDATE t SET s = s + 1", "k IN (1, -2)", ""),
+    ("UPDATE t SET k = k + 3", "k IN (-2, 1)", " RETURNING k"),
+    ("UPDATE t SET k = 9", "k IN (-2, 1)", ""),
+    ("UPDATE t SET a = 3", "k IN (1, 1.0)", " RETURNING k"),
+    ("UPDATE t SET a = 3", "k IN (1, 1.5)", " RETURNING k"),
+    ("UPDATE t SET a = 3", "k IN (1, NULL)", " RETURNING k"),
+    ("UPDATE t SET a = 3", "k IN (1, '-2')", ""),
+    ("UPDATE t SET a = 3", "k IN (1, nope)", ""),
+    ("UPDATE t SET a = 3", "k IN (1, a - 12)", ""),
+    ("UPDATE t SET a = 3", "k NOT IN (1, 5)", " RETURNING k"),
+    ("DELETE FROM t", "k IN (1, -2, 3)", " RETURNING *"),
+    ("DELETE FROM t", "a IN (10, 11)", " RETURNING *"),
+    ("UPDATE p SET v = 0", "a IN (1)", ""),
+    ("DELETE FROM p", "b IN ('x')", " RETURNING v"),
 ];
 
 #[tokio::test]
