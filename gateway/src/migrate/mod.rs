@@ -96,7 +96,13 @@ struct Target {
 
 impl Target {
     async fn applied(&self) -> Result<Vec<Applied>, Failure> {
-        Ok(applied::read(&mut self.database.session()).await?)
+        match applied::read(&mut self.database.session()).await {
+            // another migrator writes by now; reading needs no writer
+            Err(error) if error.kind == ErrorKind::Fenced => {
+                Ok(applied::read(&mut open::database(&self.uri, true).await?.session()).await?)
+            }
+            other => Ok(other?),
+        }
     }
 
     /// Applies one file, again and again while other writers win.
