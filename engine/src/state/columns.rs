@@ -3,7 +3,8 @@
 //! Promises: an entry is named by what cannot change (a file's number, a row group, a column with its type), so it is
 //! never stale; a namespace that is opened sees what it read itself and nothing else (I8), also when the same files are
 //! open twice; the cache never holds more than its bound, and what a namespace put there leaves with it.
-//! Never: a scan of more than half the bound comes here: it would push out everything, itself included.
+//! A scan whose columns take more than three quarters of the bound keeps those of some row groups, the same ones each
+//! time; all of them would push out everything, themselves included.
 
 use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -17,6 +18,8 @@ use ulid::Ulid;
 
 /// Bytes of columns that the process keeps.
 pub const CACHE_BYTES: u64 = 256 << 20;
+/// Bytes that one scan keeps at the most.
+const SCAN_BYTES: u64 = CACHE_BYTES / 4 * 3;
 /// What an entry costs beside its values.
 const ENTRY_BYTES: u64 = 256;
 /// Bytes of one column of a usual row group, from which the number of entries to prepare for is guessed.
@@ -33,6 +36,27 @@ pub struct GroupKey {
     pub batch_size: usize,
     /// the BLAKE3 of a bit for each row, set when it is seen; `None` when all are
     pub rows: Option<[u8; 32]>,
+}
+
+/// Which row groups a scan keeps: all when there is room for its columns, else as many as there is for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Share(u64);
+
+impl Share {
+    /// Of a scan whose columns take so many bytes, decoded.
+    #[must_use]
+    pub fn of(scan_bytes: u64) -> Self {
+        let part = u128::from(SCAN_BYTES) << 32;
+        Self(u64::try_from(part / u128::from(scan_bytes.max(1))).unwrap_or(u64::MAX).min(1 << 32))
+    }
+
+    /// Whether it keeps this one; no list is needed, and a later scan of the same files comes to the same answer.
+    #[must_use]
+    pub fn keeps(self, file: Ulid, row_group: usize) -> bool {
+        // Fibonacci hashing: row groups in a row are spread evenly over the 32 bits
+        let place = (file.0 as u64).wrapping_add(row_group as u64).wrapping_mul(0x9E37_79B9_7F4A_7C15) >> 32;
+        place < self.0
+    }
 }
 
 /// One of its columns, as one opened namespace read it.
@@ -127,7 +151,7 @@ mod tests {
     use firn_segment::sst::ReadColumn;
     use ulid::Ulid;
 
-    use super::{CACHE, CACHE_BYTES, Columns, ENTRY_BYTES, GroupKey, resident_bytes};
+    use super::{CACHE, CACHE_BYTES, Columns, ENTRY_BYTES, GroupKey, SCAN_BYTES, Share, resident_bytes};
 
     fn values(rows: i64) -> ArrayRef {
         Arc::new(Int64Array::from_iter_values(0..rows))
@@ -154,6 +178,19 @@ mod tests {
         let owner = one.0;
         drop(one);
         assert!(CACHE.iter().all(|(key, _)| key.owner != owner));
+    }
+
+    #[test]
+    fn a_large_scan_keeps_as_many_row_groups_as_fit() {
+        let kept = |share: Share| {
+            let files = (1..=10).map(|file| Ulid::from_parts(file, u128::from(file) << 3 | 7));
+            files.flat_map(|file| (0..100).map(move |group| (file, group))).filter(|(f, g)| share.keeps(*f, *g)).count()
+        };
+        assert_eq!(kept(Share::of(0)), 1_000);
+        assert_eq!(kept(Share::of(SCAN_BYTES)), 1_000);
+        assert!((450..550).contains(&kept(Share::of(SCAN_BYTES * 2))), "{}", kept(Share::of(SCAN_BYTES * 2)));
+        assert!((80..120).contains(&kept(Share::of(SCAN_BYTES * 10))), "{}", kept(Share::of(SCAN_BYTES * 10)));
+        assert_eq!(kept(Share::of(u64::MAX)), 0);
     }
 
     #[test]

@@ -16,10 +16,11 @@ use firn_manifest::store::{GetRange, Store};
 use firn_segment::key::Key;
 use firn_segment::sst::{SstReader, StoreSource, parse_sst_name};
 use firn_segment::vector::{DeletionVector, open_vector};
-use parking_lot::RwLock;
+use parking_lot::{Mutex, RwLock};
 use tokio::sync::OnceCell;
 use ulid::Ulid;
 
+use super::scan::Selected;
 use crate::error::{Error, Result};
 
 /// One SST of the state.
@@ -33,8 +34,53 @@ pub struct SstFile {
     range: Option<(Key, Key)>,
     reader: OnceCell<Arc<SstReader>>,
     stored: OnceCell<Arc<DeletionVector>>,
-    live: RwLock<BTreeMap<u32, Position>>,
+    live: RwLock<Ends>,
+    /// the living rows of row groups, by their first row, as scans found them
+    living: Mutex<BTreeMap<u32, (Dead, Arc<Selected>)>>,
 }
+
+/// Ends that commits have set since the last flush.
+#[derive(Debug)]
+struct Ends {
+    rows: BTreeMap<u32, Position>,
+    oldest: Position,
+    newest: Position,
+}
+
+impl Default for Ends {
+    fn default() -> Self {
+        Self { rows: BTreeMap::new(), oldest: Position(u64::MAX), newest: Position(0) }
+    }
+}
+
+impl Ends {
+    fn add(&mut self, row: u32, end: Position) {
+        self.rows.entry(row).or_insert(end);
+        self.oldest = self.oldest.min(end);
+        self.newest = self.newest.max(end);
+    }
+
+    /// How many of them are at or before `at`.
+    fn count(&self, at: Position) -> usize {
+        self.all_or_none(at).unwrap_or_else(|| self.rows.values().filter(|end| **end <= at).count())
+    }
+
+    /// The same where it needs no counting.
+    fn all_or_none(&self, at: Position) -> Option<usize> {
+        if self.newest <= at {
+            Some(self.rows.len())
+        } else if at < self.oldest {
+            Some(0)
+        } else {
+            None
+        }
+    }
+}
+
+/// Which of a file's rows are dead: all that its vector names, and so many of those that ended since, which are all there
+/// were at the time. Ends are only added, so an equal one means the same rows.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Dead(usize);
 
 impl SstFile {
     /// A file as the manifest names it.
@@ -46,14 +92,23 @@ impl SstFile {
             .ok_or_else(|| Error::integrity("manifest", format!("it names an SST {:?}", entry.name)))?;
         let key = |text: &str| hex::decode(text).ok().map(Key::from);
         let range = key(&entry.min_key).zip(key(&entry.max_key));
-        Ok(Self { entry, ulid, range, reader: OnceCell::new(), stored: OnceCell::new(), live: RwLock::default() })
+        Ok(Self {
+            entry,
+            ulid,
+            range,
+            reader: OnceCell::new(),
+            stored: OnceCell::new(),
+            live: RwLock::default(),
+            living: Mutex::default(),
+        })
     }
 
     /// The same file under an entry that names its newest vector, which has every end up to `upto`; what was read of it
     /// stays read, and what ended later stays in memory.
     #[must_use]
     pub fn with_vector(&self, entry: FileEntry, vector: Arc<DeletionVector>, upto: Position) -> Self {
-        let later = self.live.read().iter().filter(|(_, end)| **end > upto).map(|(row, end)| (*row, *end)).collect();
+        let mut later = Ends::default();
+        self.live.read().rows.iter().filter(|(_, end)| **end > upto).for_each(|(row, end)| later.add(*row, *end));
         Self {
             entry,
             ulid: self.ulid,
@@ -61,6 +116,7 @@ impl SstFile {
             reader: self.reader.clone(),
             stored: OnceCell::from(vector),
             live: RwLock::new(later),
+            living: Mutex::default(),
         }
     }
 
@@ -114,7 +170,7 @@ impl SstFile {
 
     /// Ends a row at `end`.
     pub fn end_row(&self, row: u32, end: Position) {
-        self.live.write().entry(row).or_insert(end);
+        self.live.write().add(row, end);
     }
 
     /// The end of a row, if it has one.
@@ -122,7 +178,7 @@ impl SstFile {
     /// # Errors
     /// See [`Self::stored_vector`].
     pub async fn end_of(&self, row: u32, store: &Store, keys: &KeyRing) -> Result<Option<Position>> {
-        if let Some(end) = self.live.read().get(&row) {
+        if let Some(end) = self.live.read().rows.get(&row) {
             return Ok(Some(*end));
         }
         Ok(self.stored_vector(store, keys).await?.get(row))
@@ -135,14 +191,14 @@ impl SstFile {
     pub async fn ends(&self, upto: Position, store: &Store, keys: &KeyRing) -> Result<BTreeMap<u32, Position>> {
         let stored = self.stored_vector(store, keys).await?;
         let mut ends: BTreeMap<u32, Position> = stored.iter().collect();
-        ends.extend(self.live.read().iter().filter(|(_, end)| **end <= upto).map(|(row, end)| (*row, *end)));
+        ends.extend(self.live.read().rows.iter().filter(|(_, end)| **end <= upto).map(|(row, end)| (*row, *end)));
         Ok(ends)
     }
 
     /// Whether commits since the last flush and up to `upto` ended rows of it.
     #[must_use]
     pub fn has_live_ends(&self, upto: Position) -> bool {
-        self.live.read().values().any(|end| *end <= upto)
+        self.live.read().oldest <= upto
     }
 
     /// The rows of `span` that are dead at `at`, ascending.
@@ -154,11 +210,29 @@ impl SstFile {
         let dead = |(_, end): &(u32, Position)| *end <= at;
         let mut rows: Vec<u32> = stored.range(span.clone()).filter(dead).map(|(row, _)| row).collect();
         let before = rows.len();
-        rows.extend(self.live.read().range(span).map(|(row, end)| (*row, *end)).filter(dead).map(|(row, _)| row));
+        rows.extend(self.live.read().rows.range(span).map(|(row, end)| (*row, *end)).filter(dead).map(|(row, _)| row));
         if before > 0 && before < rows.len() {
             rows.sort_unstable();
         }
         Ok(rows)
+    }
+
+    /// Which rows are dead at `at`, when that is all that its vector names and all or none of the others.
+    #[must_use]
+    pub fn dead_by(&self, at: Position) -> Option<Dead> {
+        let stored = self.entry.vector.as_ref().is_none_or(|vector| vector.max_end <= at);
+        self.live.read().all_or_none(at).filter(|_| stored).map(Dead)
+    }
+
+    /// The living rows of the row group that begins with `first_row`, if a scan that saw the same dead kept them.
+    #[must_use]
+    pub fn living(&self, first_row: u32, dead: Dead) -> Option<Arc<Selected>> {
+        self.living.lock().get(&first_row).filter(|(seen, _)| *seen == dead).map(|(_, rows)| rows.clone())
+    }
+
+    /// Keeps them: a bit a row, in place of what an earlier scan kept.
+    pub fn keep_living(&self, first_row: u32, dead: Dead, rows: Arc<Selected>) {
+        self.living.lock().insert(first_row, (dead, rows));
     }
 
     /// How many rows are visible at `at`, where that is known without reading anything.
@@ -173,7 +247,7 @@ impl SstFile {
             (Some(_), Some(stored)) => stored.iter().filter(|(_, end)| *end <= at).count() as u64,
             (Some(_), None) => return None,
         };
-        let live = self.live.read().values().filter(|end| **end <= at).count() as u64;
+        let live = self.live.read().count(at) as u64;
         self.entry.rows.checked_sub(stored + live)
     }
 

@@ -16,7 +16,7 @@ use ulid::Ulid;
 use super::columns::{Columns, Owner};
 
 /// Bytes of pages that the process keeps.
-pub const CACHE_BYTES: u64 = 128 << 20;
+pub const CACHE_BYTES: u64 = 256 << 20;
 /// What an entry costs beside its values.
 const ENTRY_BYTES: u64 = 128;
 /// Bytes of one column of a usual page, from which the number of entries to prepare for is guessed.

@@ -7,7 +7,7 @@
 use std::ops::Range;
 use std::sync::Arc;
 
-use arrow::array::{Array, ArrayRef, BooleanArray, BooleanBufferBuilder, RecordBatch, RecordBatchOptions, UInt64Array};
+use arrow::array::{Array, ArrayRef, BooleanArray, RecordBatch, RecordBatchOptions, UInt64Array};
 use arrow::buffer::BooleanBuffer;
 use arrow::compute::filter_record_batch;
 use firn_manifest::ids::Position;
@@ -21,6 +21,7 @@ use super::super::columns::GroupKey;
 use super::super::files::SstFile;
 use super::super::rows::initial_values;
 use super::super::snapshot::{Loc, Place};
+use super::selected::{Selected, selected};
 use super::{Inner, ScanColumn};
 use crate::error::{BatchStream, Error, Result};
 
@@ -39,8 +40,8 @@ async fn open(scan: Arc<Inner>, ordinal: u32, row_group: usize) -> Result<BatchS
     let Some(group) = groups.get(row_group) else { return Ok(empty()) };
     let span = group.first_row..group.first_row + group.rows;
 
-    let selected = selection(&scan, &file, &reader, ordinal, &span).await?;
-    if selected.is_empty() {
+    let selected = selected(&scan, &file, &reader, ordinal, &span).await?;
+    if selected.rows() == 0 {
         return Ok(empty());
     }
     let at = scan.at();
@@ -56,8 +57,8 @@ async fn open(scan: Arc<Inner>, ordinal: u32, row_group: usize) -> Result<BatchS
     let group = Group { file: file.clone(), reader, row_group, span };
     let parts = group.read(&scan, &selected, &read.columns);
     let placed = ends.is_some() || scan.request.columns.contains(&ScanColumn::Loc);
-    let mut left: usize = selected.iter().map(ExactSizeIterator::len).sum();
-    let mut rows = selected.into_iter().flatten();
+    let mut left = selected.rows();
+    let mut rows = if placed { selected.ranges() } else { Vec::new() }.into_iter().flatten();
     let stream = parts.map(move |part| {
         let part = part?;
         left = left
@@ -100,25 +101,16 @@ struct Group {
 
 impl Group {
     /// The selected rows of some columns, batch after batch. When they are most of the row group, they are taken from
-    /// what earlier scans kept, and kept for later ones unless the scan is too large for that.
-    fn read(
-        &self,
-        scan: &Arc<Inner>,
-        selected: &[Range<u32>],
-        columns: &[ReadColumn],
-    ) -> BoxStream<'static, Result<Part>> {
-        let first = self.span.start;
-        let within: Vec<Range<usize>> =
-            selected.iter().map(|r| (r.start - first) as usize..(r.end - first) as usize).collect();
-        let chosen: usize = within.iter().map(ExactSizeIterator::len).sum();
-        let whole = chosen == self.span.len();
-        // picking out most rows one by one costs more than decoding all of them and dropping the rest
-        if columns.is_empty() || (!whole && chosen * 2 < self.span.len()) {
-            let ranges = (!whole).then_some(within);
+    /// what earlier scans kept, and kept for later ones; a scan too large for that does so with some row groups.
+    fn read(&self, scan: &Arc<Inner>, selected: &Selected, columns: &[ReadColumn]) -> BoxStream<'static, Result<Part>> {
+        if columns.is_empty() || selected.is_few() {
+            let first = self.span.start;
+            let within = |r: Range<u32>| (r.start - first) as usize..(r.end - first) as usize;
+            let ranges = (!selected.is_all()).then(|| selected.ranges().into_iter().map(within).collect());
             return self.reader.stream(self.plan(scan, ranges, columns)).map(|batch| Ok(Part::of(&batch?))).boxed();
         }
-        let mask = (!whole).then(|| mask(&within, self.span.len()));
-        if scan.keeps_columns { self.read_kept(scan, mask, columns) } else { self.read_dense(scan, mask, columns) }
+        let kept = scan.kept.keeps(self.file.ulid, self.row_group);
+        if kept { self.read_kept(scan, selected, columns) } else { self.read_dense(scan, selected.mask(), columns) }
     }
 
     fn plan(&self, scan: &Inner, ranges: Option<Vec<Range<usize>>>, columns: &[ReadColumn]) -> ReadPlan {
@@ -152,14 +144,14 @@ impl Group {
     fn read_kept(
         &self,
         scan: &Arc<Inner>,
-        mask: Option<BooleanBuffer>,
+        selected: &Selected,
         columns: &[ReadColumn],
     ) -> BoxStream<'static, Result<Part>> {
         let key = GroupKey {
             file: self.file.ulid,
             row_group: self.row_group,
             batch_size: scan.request.batch_size,
-            rows: mask.as_ref().map(|bits| *blake3::hash(bits.values()).as_bytes()),
+            rows: selected.digest(),
         };
         let cache = &scan.snapshot.view.pages.columns;
         let held: Vec<_> = columns.iter().map(|column| cache.get(key, *column)).collect();
@@ -169,7 +161,7 @@ impl Group {
             let batches = held.iter().flatten().map(|arrays| arrays.len()).next().unwrap_or(0);
             return stream::iter((0..batches).map(move |batch| join(&held, batch, None))).boxed();
         }
-        let mut fresh = self.read_dense(scan, mask, &missing);
+        let mut fresh = self.read_dense(scan, selected.mask(), &missing);
         let mut read: Vec<Vec<ArrayRef>> = vec![Vec::new(); missing.len()];
         let (scan, mut batch, mut whole) = (scan.clone(), 0, true);
         stream::poll_fn(move |context| {
@@ -209,76 +201,6 @@ fn join(held: &[Option<Arc<[ArrayRef]>>], batch: usize, read: Option<&Part>) -> 
         return Err(uneven());
     }
     Ok(Part { arrays, rows })
-}
-
-/// Rows of the row group to read: asked keys, less the dead.
-async fn selection(
-    scan: &Inner,
-    file: &SstFile,
-    reader: &SstReader,
-    ordinal: u32,
-    span: &Range<u32>,
-) -> Result<Vec<Range<u32>>> {
-    let mut wanted: Vec<Range<u32>> = Vec::new();
-    match (scan.keys(), &scan.request.ranges) {
-        (None, None) => wanted.push(span.clone()),
-        (None, Some(ranges)) => {
-            for (low, high) in ranges.iter().filter(|(low, high)| file.overlaps(low, high)) {
-                add(&mut wanted, &reader.between(low, high), span);
-            }
-        }
-        (Some(keys), _) => {
-            for key in keys.iter().filter(|k| file.spans(k)) {
-                if let Some(range) = reader.candidates(key) {
-                    add(&mut wanted, &range, span);
-                }
-            }
-        }
-    }
-    if scan.all_versions() || wanted.is_empty() {
-        return Ok(wanted);
-    }
-    let mut dead = Vec::new();
-    if file.entry.kind == FileKind::Current {
-        dead = file.dead_at(span.clone(), scan.at(), &scan.snapshot.store, &scan.snapshot.view.keys).await?;
-        if let Some(own) = scan.own() {
-            dead.extend(own.dead_in_file(ordinal));
-            dead.sort_unstable();
-        }
-    }
-    Ok(subtract(&wanted, &dead))
-}
-
-/// Adds what of `range` lies in `span`; ranges come in ascending order.
-fn add(wanted: &mut Vec<Range<u32>>, range: &Range<u32>, span: &Range<u32>) {
-    let (start, end) = (range.start.max(span.start), range.end.min(span.end));
-    match wanted.last_mut() {
-        Some(last) if start <= last.end && start < end => last.end = last.end.max(end),
-        _ if start < end => wanted.push(start..end),
-        _ => {}
-    }
-}
-
-/// The ranges without the given rows (ascending).
-fn subtract(ranges: &[Range<u32>], dead: &[u32]) -> Vec<Range<u32>> {
-    let mut out = Vec::with_capacity(ranges.len());
-    for range in ranges {
-        let mut from = range.start;
-        let first = dead.partition_point(|row| *row < range.start);
-        for &row in dead.get(first..).unwrap_or_default() {
-            if row >= range.end {
-                break;
-            }
-            if row > from {
-                out.push(from..row);
-            }
-            from = from.max(row + 1);
-        }
-        if from < range.end {
-            out.push(from..range.end);
-        }
-    }
-    out
 }
 
 /// Which physical columns are read, and where each output column is found among them.
@@ -380,17 +302,6 @@ fn both(one: BooleanArray, other: Option<BooleanArray>) -> Result<BooleanArray> 
     }
 }
 
-/// A bit for each of `rows`, set in the ranges (ascending).
-fn mask(ranges: &[Range<usize>], rows: usize) -> BooleanBuffer {
-    let mut bits = BooleanBufferBuilder::new(rows);
-    for range in ranges {
-        bits.append_n(range.start - bits.len(), false);
-        bits.append_n(range.len(), true);
-    }
-    bits.append_n(rows - bits.len(), false);
-    bits.finish()
-}
-
 fn positions(array: &ArrayRef) -> Result<&UInt64Array> {
     array
         .as_any()
@@ -404,25 +315,4 @@ fn later_ends_are_null(array: &ArrayRef, at: Position) -> Result<ArrayRef> {
     Ok(Arc::new(UInt64Array::from_iter(
         (0..ends.len()).map(|i| (!ends.is_null(i) && ends.value(i) <= at.0).then(|| ends.value(i))),
     )))
-}
-
-#[cfg(test)]
-mod tests {
-    use super::{mask, subtract};
-
-    #[test]
-    fn dead_rows_split_ranges() {
-        let whole = std::slice::from_ref(&(0u32..10));
-        assert_eq!(subtract(whole, &[]), whole);
-        assert_eq!(subtract(whole, &[0, 3, 4, 9]), vec![1..3, 5..9]);
-        assert_eq!(subtract(&[2..4, 6..8], &[1, 2, 3, 7]), std::slice::from_ref(&(6u32..7)));
-        assert!(subtract(std::slice::from_ref(&(5u32..6)), &[5]).is_empty());
-    }
-
-    #[test]
-    fn ranges_become_bits() {
-        let bits = mask(&[1..3, 5..6], 8);
-        assert_eq!(bits.iter().collect::<Vec<_>>(), [false, true, true, false, false, true, false, false]);
-        assert_eq!(mask(&[], 3).count_set_bits(), 0);
-    }
 }

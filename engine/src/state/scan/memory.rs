@@ -17,8 +17,8 @@ use super::super::snapshot::{Loc, Place};
 use super::{Inner, ScanColumn, Unit};
 use crate::error::{Error, Result};
 
-/// Rows a memory unit holds at the most before another is begun.
-const UNIT_ROWS: usize = 65_536;
+/// Rows a memory unit holds at the most before another is begun: few, so that the streams have equal shares.
+const UNIT_ROWS: usize = 8_192;
 
 /// The rows of each chunk whose keys lie in the asked ranges, for a table that is read by ranges.
 pub(super) fn in_ranges(scan: &Inner) -> Result<Option<BTreeMap<u32, Vec<u32>>>> {

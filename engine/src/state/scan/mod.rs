@@ -5,6 +5,7 @@
 
 mod file;
 mod memory;
+mod selected;
 
 use std::fmt;
 use std::sync::{Arc, OnceLock};
@@ -19,7 +20,8 @@ use firn_segment::key::Key;
 use futures::{StreamExt, TryStreamExt, stream};
 use tokio::sync::OnceCell;
 
-use super::columns::CACHE_BYTES;
+pub use self::selected::Selected;
+use super::columns::Share;
 use super::files::SstFile;
 use super::index::IndexRead;
 use super::prune::Pruner;
@@ -89,8 +91,8 @@ struct Inner {
     request: ScanRequest,
     schema: SchemaRef,
     pruner: Option<Pruner>,
-    /// whether the columns of row groups that are read whole are kept for later scans
-    keeps_columns: bool,
+    /// which row groups' columns are kept for later scans, when they are read whole
+    kept: Share,
     units: OnceCell<Vec<Unit>>,
     /// the keys that the index gave; `None` when they were too many
     resolved: OnceLock<Option<Vec<Key>>>,
@@ -134,10 +136,10 @@ impl Scan {
         let data = snapshot.table_data(table.id);
         let width: u64 = request.columns.iter().map(|column| usual_width(column, table)).sum();
         let stored: u64 = data.files.iter().map(|file| file.entry.rows).sum();
-        let keeps_columns = stored.saturating_mul(width) <= CACHE_BYTES / 2;
+        let kept = Share::of(stored.saturating_mul(width));
         Ok(Self {
             inner: Arc::new(Inner {
-                keeps_columns,
+                kept,
                 snapshot,
                 data,
                 request,
@@ -227,7 +229,7 @@ fn usual_width(column: &ScanColumn, table: &TableSchema) -> u64 {
     let ScanColumn::Column(id) = column else { return 8 };
     match table.column(*id).map(|column| sql_field(column).data_type().primitive_width()) {
         Some(Some(bytes)) => bytes as u64,
-        _ => 32,
+        _ => 24,
     }
 }
 
