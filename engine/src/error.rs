@@ -210,7 +210,11 @@ impl From<ManifestError> for Error {
             ManifestError::NoNamespace { .. } => {
                 Self::new(ErrorKind::NoNamespace, sqlstate::INVALID_CATALOG_NAME, e.to_string())
             }
-            ManifestError::Key { .. } => Self::new(ErrorKind::Key, sqlstate::INVALID_AUTHORIZATION, e.to_string()),
+            ManifestError::Key { kind, .. } => {
+                let state =
+                    if kind.transient() { sqlstate::CONNECTION_FAILURE } else { sqlstate::INVALID_AUTHORIZATION };
+                Self::new(ErrorKind::Key, state, e.to_string())
+            }
             ManifestError::Integrity { .. } => {
                 Self::new(ErrorKind::Integrity, sqlstate::DATA_CORRUPTED, e.to_string())
                     .with_hint("nothing was served from it; run `firn verify` on the namespace and restore the object from a backup")

@@ -266,7 +266,7 @@ fn check_link(before: &str, before_bytes: &[u8], name: &str, next: &Envelope) ->
 }
 
 async fn unwrap_ring(envelope: &Envelope, name: &str, keys: &dyn KeyService) -> Result<KeyRing, Error> {
-    let context = KeyContext { namespace: envelope.namespace };
+    let context = KeyContext::data_key(envelope.namespace);
     let mut ring = Vec::with_capacity(envelope.keys.len());
     for key in &envelope.keys {
         let wrapped = STANDARD
@@ -284,9 +284,9 @@ async fn create(
     keys: &dyn KeyService,
     writer: &str,
 ) -> Result<(Arc<KeyRing>, Envelope, Arc<Sealed>), Error> {
-    let namespace = NamespaceId(new_uuid(world));
+    let namespace = keys.namespace().unwrap_or_else(|| NamespaceId(new_uuid(world)));
     let key = DataKey::generate(1, namespace, world);
-    let context = KeyContext { namespace };
+    let context = KeyContext::data_key(namespace);
     let (wrapped_by, wrapped) = keys.wrap(key.material(), &context).await?;
     // what cannot be unwrapped again must not become the only copy of a key
     let again = keys.unwrap(&wrapped_by, &wrapped, &context).await?;

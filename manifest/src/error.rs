@@ -92,6 +92,8 @@ impl std::error::Error for StoreError {}
 pub enum KeyErrorKind {
     /// there is no key where it should be
     Missing,
+    /// the key was destroyed because its tenant was erased: there is no way back
+    Erased,
     /// there is a key, but not the one that wrapped this
     Wrong,
     /// the key's bytes, or the wrapped bytes, are damaged
@@ -100,10 +102,25 @@ pub enum KeyErrorKind {
     TooOpen,
     /// the key stands where it must not (inside the store)
     Misplaced,
-    /// this build has no such key service
-    Unsupported,
+    /// the key service refuses these credentials
+    Denied,
+    /// the key is disabled, to be deleted, or made for something else
+    Unusable,
+    /// the key service did not decide: it does not answer, fails itself, or there were no credentials to ask it with
+    Unreachable,
+    /// the key service was asked too often
+    Throttled,
     /// the key could not be read or written for another reason
     Io,
+}
+
+impl KeyErrorKind {
+    /// Whether the key service made no decision: the same call may succeed later, and until then a key that it gave out
+    /// before may be used for a bounded time. Every other kind is final until a person changes something.
+    #[must_use]
+    pub fn transient(self) -> bool {
+        matches!(self, KeyErrorKind::Unreachable | KeyErrorKind::Throttled)
+    }
 }
 
 /// Everything this crate reports.

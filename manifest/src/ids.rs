@@ -56,6 +56,10 @@ counter! {
     TableId
 }
 counter! {
+    /// A tenant's number in the directory, never given out twice.
+    TenantId
+}
+counter! {
     /// A column's number, unique in its table for ever: a rename keeps it, a dropped one is never reused.
     ColumnId
 }
@@ -106,6 +110,12 @@ impl FromStr for NamespaceName {
                 "namespace name {s:?} is not valid: use 1 to 63 of a-z, 0-9 and '-', the first a letter or a digit"
             ))
         }
+    }
+}
+
+impl<'de> Deserialize<'de> for NamespaceName {
+    fn deserialize<D: serde::Deserializer<'de>>(d: D) -> Result<Self, D::Error> {
+        String::deserialize(d)?.parse().map_err(serde::de::Error::custom)
     }
 }
 

@@ -7,13 +7,13 @@ use std::fs;
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::Path;
 
-use firn_manifest::ids::NamespaceId;
+use firn_manifest::ids::{NamespaceId, TenantId};
 use firn_manifest::{Error, KeyContext, KeyErrorKind, StoreUri, key_service, new_uuid, system};
 
 use crate::worlds::local_keys;
 
 fn context() -> KeyContext {
-    KeyContext { namespace: NamespaceId(new_uuid(&*system())) }
+    KeyContext::data_key(NamespaceId(new_uuid(&*system())))
 }
 
 fn kind<T: std::fmt::Debug>(answer: Result<T, Error>) -> (KeyErrorKind, String) {
@@ -74,6 +74,12 @@ async fn every_fault_has_its_own_error() {
 
     let foreign = kind(service.unwrap(&by, &wrapped, &context()).await);
     assert!(foreign.0 == KeyErrorKind::Damaged && foreign.1.contains("I8"), "{}", foreign.1);
+    let tenant = |number| KeyContext::tenant_key(own.namespace, TenantId(number));
+    let (_, of_tenant) = service.wrap(&[9; 32], &tenant(1)).await.unwrap();
+    assert_eq!(service.unwrap(&by, &of_tenant, &tenant(1)).await.unwrap().as_slice(), &[9; 32]);
+    for (bytes, wrong) in [(&of_tenant, tenant(2)), (&of_tenant, own), (&wrapped, tenant(1))] {
+        assert_eq!(kind(service.unwrap(&by, bytes, &wrong).await).0, KeyErrorKind::Damaged);
+    }
     for i in 0..wrapped.len() {
         let mut bad = wrapped.clone();
         bad[i] ^= 1;
@@ -124,5 +130,5 @@ fn it_never_stands_inside_the_store() {
     }
     assert!(service(&store, &dir.path().join("db-keys/master.key")).is_ok());
     let aws = StoreUri::parse("s3://b?kms=aws:arn:aws:kms:eu:1:key/a").unwrap();
-    assert_eq!(kind(key_service(&aws, system())).0, KeyErrorKind::Unsupported);
+    assert_eq!(key_service(&aws, system()).unwrap().describe(), "aws:arn:aws:kms:eu:1:key/a", "nothing is asked yet");
 }

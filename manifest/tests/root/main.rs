@@ -4,6 +4,7 @@
 //! Never: real time, real randomness (except against the real file system), or a network.
 #![allow(clippy::unwrap_used, clippy::expect_used)]
 
+mod cache;
 mod chain;
 mod codec;
 mod file;

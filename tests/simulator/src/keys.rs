@@ -1,4 +1,4 @@
-//! A key service in memory: wraps by a keyed stream bound to the namespace, at once and without a file.
+//! A key service in memory: wraps by a keyed stream bound to namespace and tenant, at once and without a file.
 //!
 //! Promises: what was wrapped for one namespace does not unwrap for another.
 //! Never: a secret; this is a simulator's.
@@ -16,15 +16,24 @@ const NAME: &str = "sim:master";
 #[derive(Debug)]
 pub struct SimKeys;
 
-fn stream(context: &KeyContext, label: u8, out: &mut [u8]) {
+fn bound_to(context: &KeyContext) -> blake3::Hasher {
     let mut hasher = blake3::Hasher::new_keyed(&MASTER);
-    hasher.update(context.namespace.0.as_bytes()).update(&[label]);
+    hasher.update(context.namespace.0.as_bytes());
+    if let Some(tenant) = context.tenant {
+        hasher.update(&tenant.0.to_be_bytes());
+    }
+    hasher
+}
+
+fn stream(context: &KeyContext, label: u8, out: &mut [u8]) {
+    let mut hasher = bound_to(context);
+    hasher.update(&[label]);
     hasher.finalize_xof().fill(out);
 }
 
 fn tag(context: &KeyContext, plain: &[u8]) -> [u8; TAG] {
-    let mut hasher = blake3::Hasher::new_keyed(&MASTER);
-    hasher.update(context.namespace.0.as_bytes()).update(b"tag").update(plain);
+    let mut hasher = bound_to(context);
+    hasher.update(b"tag").update(plain);
     let mut tag = [0; TAG];
     hasher.finalize_xof().fill(&mut tag);
     tag

@@ -1,10 +1,10 @@
-//! The key service: what wraps a namespace's data keys. Here a local master key file; the seam for KMS and for a KEK of
-//! each tenant.
+//! The local master key: a file, the embedded default.
 //!
 //! ```text
 //! master key file   firn-master-key-v1:<64 hex digits>:<first 8 hex digits of SHA-256 of the 32 key bytes>\n
 //! fingerprint       local:<first 16 hex digits of SHA-256("firn master key fingerprint v1" ‖ key)>
-//! wrapped key       nonce (16) ‖ AES-256-GCM(HKDF(master, salt = namespace UUID, "firn wrapped key v1" ‖ nonce ‖ fingerprint))
+//! wrapped key       nonce (16) ‖ AES-256-GCM(HKDF(master, salt = namespace UUID, "firn wrapped key v1" ‖ nonce ‖ name))
+//! name              <fingerprint> for a data key, <fingerprint>#tenant-<number> for a tenant's key
 //! ```
 //!
 //! Promises: a key file is made once, whole, readable by its owner only; what is wrong with one is said exactly.
@@ -20,69 +20,14 @@ use async_trait::async_trait;
 use sha2::{Digest as _, Sha256};
 use zeroize::Zeroizing;
 
-use crate::crypto::derive;
+use super::{KeyContext, KeyService};
+use crate::crypto::{ObjectKey, derive};
 use crate::error::{Error, KeyErrorKind};
-use crate::ids::NamespaceId;
-use crate::uri::{KmsSpec, Scheme, StoreUri};
+use crate::uri::{Scheme, StoreUri};
 use crate::world::{World, new_ulid};
 
-/// What a wrapped key belongs to; it opens for nothing else.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct KeyContext {
-    /// the namespace
-    pub namespace: NamespaceId,
-}
-
-/// Wraps and unwraps data keys.
-#[async_trait]
-pub trait KeyService: Send + Sync + Debug {
-    /// Which service and key this is, for messages; no secrets.
-    fn describe(&self) -> String;
-
-    /// Wraps `plain`: the wrapping key's fingerprint and the wrapped bytes. Makes the local master key if there is none.
-    async fn wrap(&self, plain: &[u8], context: &KeyContext) -> Result<(String, Vec<u8>), Error>;
-
-    /// Unwraps what [`KeyService::wrap`] made. Makes nothing.
-    async fn unwrap(&self, wrapped_by: &str, wrapped: &[u8], context: &KeyContext)
-    -> Result<Zeroizing<Vec<u8>>, Error>;
-}
-
-/// The key service of a URI: its `kms=`, else `FIRN_KMS`, else `local:$XDG_DATA_HOME/firn/master.key`
-/// (`~/.local/share/…`). Nothing is read or made yet.
-///
-/// # Errors
-/// [`Error::Uri`] if the specification is not one; [`Error::Key`] if this build has no such service, or the file would
-/// stand inside the store.
-pub fn key_service(uri: &StoreUri, world: Arc<dyn World>) -> Result<Arc<dyn KeyService>, Error> {
-    let variable = std::env::var("FIRN_KMS").ok().filter(|value| !value.is_empty());
-    let spec = match (&uri.kms, variable) {
-        (Some(spec), _) => spec.clone(),
-        (None, Some(value)) => value.parse()?,
-        (None, None) => KmsSpec::Local(default_path()?),
-    };
-    match spec {
-        KmsSpec::Local(path) => {
-            if uri.scheme == Scheme::File && resolve(&path).starts_with(resolve(Path::new(&uri.prefix))) {
-                return Err(Error::key(
-                    KeyErrorKind::Misplaced,
-                    format!(
-                        "master key {} would stand inside the store {}: whoever copies the store would have the key; \
-                         name another place by kms=local:PATH or FIRN_KMS",
-                        path.display(),
-                        uri.without_namespace()
-                    ),
-                ));
-            }
-            Ok(Arc::new(LocalKeys { path, world }))
-        }
-        KmsSpec::Aws { key_arn, .. } => Err(Error::key(
-            KeyErrorKind::Unsupported,
-            format!("this build has no client for AWS KMS ({key_arn}): use kms=local:PATH"),
-        )),
-    }
-}
-
-fn default_path() -> Result<PathBuf, Error> {
+/// Where the key is when nothing names a place: `$XDG_DATA_HOME/firn/master.key` (`~/.local/share/…`).
+pub(super) fn default_path() -> Result<PathBuf, Error> {
     let absolute = |name: &str| std::env::var_os(name).map(PathBuf::from).filter(|path| path.is_absolute());
     absolute("XDG_DATA_HOME")
         .or_else(|| absolute("HOME").map(|home| home.join(".local/share")))
@@ -121,12 +66,32 @@ type Master = Zeroizing<[u8; 32]>;
 
 /// A master key in a local file.
 #[derive(Clone, Debug)]
-struct LocalKeys {
+pub(super) struct LocalKeys {
     path: PathBuf,
     world: Arc<dyn World>,
 }
 
 impl LocalKeys {
+    /// The key file `path`, of which nothing is read or made yet.
+    pub(super) fn new(path: PathBuf, world: Arc<dyn World>) -> Self {
+        Self { path, world }
+    }
+
+    /// Refuses a key file inside the store's own folder.
+    pub(super) fn check_outside(&self, store: &StoreUri) -> Result<(), Error> {
+        if store.scheme != Scheme::File || !resolve(&self.path).starts_with(resolve(Path::new(&store.prefix))) {
+            return Ok(());
+        }
+        Err(self.error(
+            KeyErrorKind::Misplaced,
+            &format!(
+                "it would stand inside the store {}: whoever copies the store would have the key; \
+                 name another place by kms=local:PATH or FIRN_KMS",
+                store.without_namespace()
+            ),
+        ))
+    }
+
     fn error(&self, kind: KeyErrorKind, what: &str) -> Error {
         Error::key(kind, format!("master key {}: {what}", self.path.display()))
     }
@@ -240,13 +205,12 @@ impl LocalKeys {
             self.error(
                 KeyErrorKind::Damaged,
                 &format!(
-                    "it is the right key, but the wrapped data key of namespace {} was changed or belongs to another namespace (I8); restore the manifest",
-                    context.namespace
+                    "it is the right key, but the wrapped {context} was changed or belongs to another namespace or tenant (I8); restore what it was read from"
                 ),
             )
         };
         let (nonce, sealed) = wrapped.split_first_chunk::<16>().ok_or_else(damaged)?;
-        let key = derive(&master, context.namespace, WRAP_INFO, nonce, wrapped_by);
+        let key = wrapping_key(&master, context, nonce, wrapped_by);
         key.open(0, &[], sealed).map(Zeroizing::new).map_err(|_| damaged())
     }
 
@@ -275,7 +239,7 @@ impl KeyService for LocalKeys {
             let by = fingerprint(&master);
             let mut nonce = [0u8; 16];
             this.world.fill(&mut nonce);
-            let sealed = derive(&master, context.namespace, WRAP_INFO, &nonce, &by).seal(0, &[], &plain)?;
+            let sealed = wrapping_key(&master, &context, &nonce, &by).seal(0, &[], &plain)?;
             Ok((by, [nonce.as_slice(), &sealed].concat()))
         })
         .await
@@ -289,6 +253,14 @@ impl KeyService for LocalKeys {
     ) -> Result<Zeroizing<Vec<u8>>, Error> {
         let (by, wrapped, context) = (wrapped_by.to_owned(), wrapped.to_vec(), *context);
         self.blocking(move |this| this.unwrap_now(&by, &wrapped, &context)).await
+    }
+}
+
+/// The key that seals one wrapped key.
+fn wrapping_key(master: &Master, context: &KeyContext, nonce: &[u8; 16], fingerprint: &str) -> ObjectKey {
+    match context.tenant {
+        None => derive(master, context.namespace, WRAP_INFO, nonce, fingerprint),
+        Some(tenant) => derive(master, context.namespace, WRAP_INFO, nonce, &format!("{fingerprint}#tenant-{tenant}")),
     }
 }
 
