@@ -69,9 +69,17 @@ impl Database {
     /// # Errors
     /// A URI that cannot be served, or a key service that cannot be used.
     pub async fn open(uri: &StoreUri, options: OpenOptions) -> Result<Arc<Self>> {
+        let keys = key_service(uri, options.world.clone())?;
+        Self::open_with(uri, keys, options).await
+    }
+
+    /// The namespace that `uri` names, opened by these keys.
+    ///
+    /// # Errors
+    /// A URI that cannot be served.
+    pub async fn open_with(uri: &StoreUri, keys: Arc<dyn KeyService>, options: OpenOptions) -> Result<Arc<Self>> {
         let name = uri.namespace()?.clone();
         let store = Store::connect(uri, options.world.clone())?.namespace(&name);
-        let keys = key_service(uri, options.world.clone())?;
         Self::open_named(name.as_str(), store, keys, options)
     }
 
@@ -185,6 +193,14 @@ impl Database {
     /// # Errors
     /// See [`Core::snapshot`] and [`Self::reader`].
     pub async fn snapshot(&self, store: &Store) -> Result<Snapshot> {
+        self.snapshot_with(store, self.options.consistency).await
+    }
+
+    /// As [`Self::snapshot`], as fresh as is asked.
+    ///
+    /// # Errors
+    /// See [`Self::snapshot`].
+    pub async fn snapshot_with(&self, store: &Store, consistency: Consistency) -> Result<Snapshot> {
         let (core, fresh) = match self.reader_with(store).await {
             Err(error) if error.kind == ErrorKind::NoNamespace && self.options.mode == Mode::ReadWrite => {
                 return Err(error.with_hint(
@@ -193,7 +209,7 @@ impl Database {
             }
             other => other?,
         };
-        let consistency = if fresh { Consistency::Snapshot } else { self.options.consistency };
+        let consistency = if fresh { Consistency::Snapshot } else { consistency };
         core.snapshot(store, consistency).await
     }
 

@@ -15,6 +15,8 @@ pub mod state;
 pub mod verify;
 mod wal;
 
+pub use datafusion::common::ScalarValue;
+
 pub use database::{Consistency, Database, FlushPolicy, Mode, OpenOptions};
 pub use error::{BatchStream, Error, ErrorKind, Result};
 

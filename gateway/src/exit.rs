@@ -133,6 +133,12 @@ impl From<firn_manifest::error::StoreError> for Failure {
     }
 }
 
+impl From<firn_cell::Error> for Failure {
+    fn from(error: firn_cell::Error) -> Self {
+        crate::admin::engine_error(error).into()
+    }
+}
+
 impl From<io::Error> for Failure {
     fn from(error: io::Error) -> Self {
         match error.kind() {

@@ -37,6 +37,12 @@ enum State {
 }
 
 impl Interrupts {
+    /// Hears nothing: whoever runs takes the signals himself.
+    #[must_use]
+    pub fn deaf() -> Self {
+        Self { state: watch::channel(State::Idle).0, prompt: Arc::default() }
+    }
+
     /// Starts to listen, on a thread of its own: a query may keep all the others busy. Outside of
     /// [`Interrupts::guard`] a Ctrl-C ends the process, unless somebody sits at a prompt.
     ///

@@ -3,18 +3,23 @@
 //! Promises: a command leaves with the exit code its `--help` names; answers are on stdout, everything else on stderr.
 //! Never: SQL is interpreted here, or an object of the store touched except through the engine and the manifest.
 
+mod admin;
 mod cli;
 mod demo;
+mod directory;
 mod exit;
 #[cfg(any(test, fuzzing))]
 pub mod fuzzing;
+mod http;
 mod inspect;
 mod interrupt;
 mod load;
 mod migrate;
 mod open;
 mod render;
+mod serve;
 mod sql;
+mod tenant;
 mod verify;
 
 use std::process::ExitCode;
@@ -47,7 +52,12 @@ pub fn main() -> ExitCode {
 }
 
 fn start(cli: Cli) -> u8 {
-    let interrupts = match Interrupts::listen() {
+    let listening = match &cli.command {
+        // it hears signals itself, for requests under way may end
+        Command::Serve(_) => Ok(Interrupts::deaf()),
+        _ => Interrupts::listen(),
+    };
+    let interrupts = match listening {
         Ok(interrupts) => interrupts,
         Err(error) => {
             exit::say(&format!("error: no thread can be started: {error}"));
@@ -93,5 +103,9 @@ pub(crate) async fn run(command: Command, interrupts: &Interrupts) -> Result<(),
         Command::Verify(args) => interrupts.guard("nothing was changed", verify::run(args)).await,
         Command::Inspect(args) => interrupts.guard("nothing was changed", inspect::run(args)).await,
         Command::Demo(args) => demo::run(args, interrupts).await,
+        Command::Tenant(args) => {
+            interrupts.guard("what was said to be done is done; ask again to go on", tenant::run(args)).await
+        }
+        Command::Serve(args) => serve::run(args).await,
     }
 }

@@ -5,11 +5,16 @@
 
 use std::sync::Arc;
 
+use async_trait::async_trait;
+use firn_cell::{DirectoryClient, TenantKeys};
 use firn_engine::{Database, Mode, OpenOptions};
-use firn_manifest::keys::{KeyService, key_service};
+use firn_manifest::ids::NamespaceId;
+use firn_manifest::keys::{KeyContext, KeyService, key_service};
 use firn_manifest::store::Store;
 use firn_manifest::uri::{Scheme, StoreUri};
-use firn_manifest::world;
+use firn_manifest::{Error, KeyErrorKind, world};
+use tokio::sync::OnceCell;
+use zeroize::Zeroizing;
 
 use crate::exit::Failure;
 
@@ -34,7 +39,7 @@ pub fn parse_uri(text: &str) -> Result<StoreUri, Failure> {
 /// If the store or the key cannot be used.
 pub async fn database(uri: &StoreUri, read_only: bool) -> Result<Arc<Database>, Failure> {
     let mode = if read_only { Mode::ReadOnly } else { Mode::ReadWrite };
-    Ok(Database::open(uri, OpenOptions { mode, ..OpenOptions::default() }).await?)
+    Ok(Database::open_with(uri, keys(uri)?, OpenOptions { mode, ..OpenOptions::default() }).await?)
 }
 
 /// The view of a namespace's objects.
@@ -46,10 +51,65 @@ pub fn store(uri: &StoreUri) -> Result<Store, Failure> {
     Ok(Store::connect(uri, world::system())?.namespace(name))
 }
 
-/// The service that holds the master key.
+/// What opens a namespace: the master key, and for a tenant's namespace the key that the directory beside it keeps.
 ///
 /// # Errors
-/// If there is none of that kind.
+/// If there is no key service of that kind.
 pub fn keys(uri: &StoreUri) -> Result<Arc<dyn KeyService>, Failure> {
-    Ok(key_service(uri, world::system())?)
+    let master = key_service(uri, world::system())?;
+    let root = Store::connect(uri, world::system())?;
+    Ok(Arc::new(DirectKeys { master, root, tenant: OnceCell::new() }))
+}
+
+/// The keys of whoever has the store and the master key at hand.
+#[derive(Debug)]
+struct DirectKeys {
+    master: Arc<dyn KeyService>,
+    root: Store,
+    /// once a data key was met that a tenant's key wrapped
+    tenant: OnceCell<Arc<TenantKeys>>,
+}
+
+impl DirectKeys {
+    async fn tenant(&self, namespace: NamespaceId) -> Result<&Arc<TenantKeys>, Error> {
+        let open = || async {
+            let refused = |message: String| Error::Key { kind: KeyErrorKind::Missing, message };
+            let opened = DirectoryClient::open(&self.root, self.master.clone(), firn_engine::BUILD).await;
+            let directory = opened.map_err(|e| match e {
+                firn_cell::Error::Root(root) => root,
+                other => refused(format!("namespace {namespace} is sealed by a tenant's key, and {other}")),
+            })?;
+            let tenant = directory.state().tenant_of(namespace).map(|tenant| tenant.id);
+            let what = || {
+                format!(
+                    "namespace {namespace} is sealed by a tenant's key, and the directory of this store \
+                 knows no such tenant: name the store it belongs to"
+                )
+            };
+            let tenant = tenant.ok_or_else(|| refused(what()))?;
+            directory.tenant_keys(tenant).map_err(|e| refused(e.to_string()))
+        };
+        self.tenant.get_or_try_init(open).await
+    }
+}
+
+#[async_trait]
+impl KeyService for DirectKeys {
+    fn describe(&self) -> String {
+        self.master.describe()
+    }
+
+    async fn wrap(&self, plain: &[u8], context: &KeyContext) -> Result<(String, Vec<u8>), Error> {
+        match self.tenant.get() {
+            Some(keys) => keys.wrap(plain, context).await,
+            None => self.master.wrap(plain, context).await,
+        }
+    }
+
+    async fn unwrap(&self, by: &str, wrapped: &[u8], context: &KeyContext) -> Result<Zeroizing<Vec<u8>>, Error> {
+        if by.starts_with("kek:") {
+            return self.tenant(context.namespace).await?.unwrap(by, wrapped, context).await;
+        }
+        self.master.unwrap(by, wrapped, context).await
+    }
 }

@@ -1,4 +1,4 @@
-"""Real servers for the journeys: one SeaweedFS, and a proxy in front of it that can lose replies.
+"""Real servers for the journeys: SeaweedFS for S3, moto for AWS KMS.
 
 Promises: everything listens on free loopback ports, keeps its bytes in a folder of its own, and is ended by its process id.
 Never: a fixed port, a server that outlives the test run.
@@ -125,3 +125,43 @@ def s3_environment(endpoint: str, credentials: tuple[str, str] = WRITER) -> dict
         "AWS_EC2_METADATA_DISABLED": "true",
     }
 
+
+
+class Moto:
+    """moto's AWS KMS: keys in memory, encryption contexts checked, signatures and policies not."""
+
+    region = "eu-west-1"
+
+    def __init__(self, folder: Path):
+        self.folder = folder
+        self.process: subprocess.Popen | None = None
+
+    def start(self) -> "Moto":
+        (self.port,) = free_ports(1)
+        self.endpoint = f"http://127.0.0.1:{self.port}"
+        command = [str(Path(sys.executable).parent / "moto_server"), "-H", "127.0.0.1", "-p", str(self.port)]
+        log = open(self.folder / "moto.log", "wb")
+        self.process = subprocess.Popen(command, stdout=log, stderr=log, start_new_session=True, cwd=self.folder)
+        deadline = time.monotonic() + 90
+        while True:
+            if self.process.poll() is not None or time.monotonic() > deadline:
+                raise RuntimeError(f"moto does not start:\n{(self.folder / 'moto.log').read_text(errors='replace')[-2000:]}")
+            try:
+                socket.create_connection(("127.0.0.1", self.port), timeout=1).close()
+                return self
+            except OSError:
+                time.sleep(0.3)
+
+    def client(self):
+        import boto3
+
+        return boto3.client("kms", endpoint_url=self.endpoint, region_name=self.region, aws_access_key_id=WRITER[0], aws_secret_access_key=WRITER[1])
+
+    def new_key(self) -> str:
+        """The ARN of a new symmetric key."""
+        return self.client().create_key()["KeyMetadata"]["Arn"]
+
+    def stop(self) -> None:
+        if self.process is not None and self.process.poll() is None:
+            self.process.kill()
+            self.process.wait()

@@ -4,6 +4,7 @@
 //! ROLLBACK. Rows are computed as they are taken, and dropping their stream ends the work.
 //! Never: reading claims the writer's epoch; a statement of a session with a point in the past writes.
 
+mod access;
 mod block;
 mod deep;
 mod explain;
@@ -27,12 +28,14 @@ use firn_manifest::tally::Tally;
 use futures::stream;
 use sqlparser::ast::{self, Reset, SetExpr};
 
+pub use self::access::Access;
 pub use self::load::PassedBatch;
 pub use crate::sql::asof::AsOf;
 pub use crate::sql::parse::{Statement, parse};
 
 use self::block::Block;
 use self::prepared::Prepared;
+use crate::commit::Consistency;
 use crate::database::Database;
 use crate::error::{BatchStream, Error, Result};
 use crate::sql::create_as;
@@ -50,6 +53,8 @@ pub struct Session {
     prepared: Prepared,
     /// the statement under way is deep: it runs in one stream, on the stack made for it
     deep: bool,
+    /// how fresh reads are, and the position they must have reached; `None`: as the database was opened
+    freshness: Option<(Consistency, Option<Position>)>,
     /// a statement is under way; still so when the next one begins, its caller went away half way
     running: bool,
 }
@@ -87,6 +92,7 @@ impl Session {
             block: Block::None,
             prepared: Prepared::default(),
             deep: false,
+            freshness: None,
             running: false,
         }
     }
@@ -143,6 +149,12 @@ impl Session {
     /// Reads plain table names at a point in the past from now on; `None` is the present again.
     pub fn set_as_of(&mut self, as_of: Option<AsOf>) {
         self.settings.as_of = as_of;
+    }
+
+    /// How fresh reads are from now on. Those of [`Consistency::Snapshot`] look at the store only when what this process
+    /// knows ends before `at_least`.
+    pub fn set_consistency(&mut self, consistency: Consistency, at_least: Option<Position>) {
+        self.freshness = Some((consistency, at_least));
     }
 
     /// Who writes from now on, as `firn_commits` shows it.

@@ -9,7 +9,8 @@ use sqlparser::ast;
 
 use super::block::Block;
 use super::{Call, Outcome, Session};
-use crate::error::Result;
+use crate::commit::Consistency;
+use crate::error::{Error, Result, sqlstate};
 use crate::sql::catalog::{Reads, committed};
 use crate::sql::output;
 use crate::sql::query::Query;
@@ -30,8 +31,24 @@ impl Session {
                 let transaction = open.transaction(&self.db, store).await?;
                 (transaction.snapshot(store), Some(open.reads.clone()))
             }
-            _ => (self.db.snapshot(store).await?, None),
+            _ => (self.fresh(store).await?, None),
         })
+    }
+
+    async fn fresh(&self, store: &Store) -> Result<Snapshot> {
+        let Some((consistency, at_least)) = self.freshness else { return self.db.snapshot(store).await };
+        let snapshot = self.db.snapshot_with(store, consistency).await?;
+        let Some(wanted) = at_least.filter(|wanted| snapshot.position() < *wanted) else { return Ok(snapshot) };
+        let snapshot = match consistency {
+            Consistency::Strong => snapshot,
+            Consistency::Snapshot => self.db.snapshot_with(store, Consistency::Strong).await?,
+        };
+        if snapshot.position() >= wanted {
+            return Ok(snapshot);
+        }
+        let message = format!("position {wanted} was asked for, and the newest is {}", snapshot.position());
+        Err(Error::statement(sqlstate::INVALID_PARAMETER_VALUE, message)
+            .with_hint("ask for a position that a write of this namespace returned"))
     }
 
     pub(super) async fn query_on(
