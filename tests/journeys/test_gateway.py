@@ -10,8 +10,10 @@ import io
 import json
 import shutil
 import subprocess
+import sys
 import threading
 import time
+from pathlib import Path
 
 import pytest
 from driver import STATEMENT, STORE, USAGE
@@ -235,6 +237,33 @@ def test_sealed_suspended_renamed(gateway):
     assert "hash" not in json.dumps(entries) and "scram" not in json.dumps(entries)
 
 
+def test_limits(gateway):
+    """A tenant at its limits is told when to come again; another one does not notice."""
+    key, other = tenant(gateway, "acme"), tenant(gateway, "globex")
+    limit = lambda **limits: gateway.call("PATCH", "/v1/tenants/acme", gateway.operator(), {"quotas": limits})
+    assert limit(statements_per_s=5).status == 200
+    said = [gateway.sql("acme", key, "SELECT 1") for _ in range(30)]
+    refused = [reply for reply in said if reply.status != 200]
+    assert 5 <= len(said) - len(refused) < 25
+    assert refused[0].problem(429, "over_quota")["sqlstate"] == "53400" and int(refused[0].headers["retry-after"]) >= 1
+    assert all(gateway.sql("globex", other, "SELECT 1").status == 200 for _ in range(30))
+    assert limit(statements_per_s=None, concurrent_statements=1, query_time_ms=1500).status == 200
+    slow = "SELECT count(*) FROM generate_series(1, 100000) a(x), generate_series(1, 1000000) b(y) WHERE x + y = 7"
+    answers = []
+    first = threading.Thread(target=lambda: answers.append(gateway.sql("acme", key, slow)))
+    first.start()
+    time.sleep(0.5)
+    gateway.sql("acme", key, "SELECT 1").problem(429, "over_quota")
+    assert gateway.rows("globex", other, "SELECT 1") == [[1]]
+    first.join(60)
+    assert answers[0].problem(408, "canceled")
+    assert gateway.rows("acme", key, "SELECT 1") == [[1]]
+    assert limit(result_bytes=10_000).status == 200
+    long = "SELECT repeat('y', 1000) FROM generate_series(1, 100)"
+    assert gateway.sql("acme", key, long).problem(413, "over_quota")["sqlstate"] == "53400"
+    gateway.call("PATCH", "/v1/tenants/acme", gateway.operator(), {"quotas": {"nonsense": 1}}).problem(400, "bad_request")
+
+
 def test_erased(gateway, place, firn, tmp_path):
     """A tenant is erased; a backup made before does not open, and its chain still verifies."""
     key, other = tenant(gateway, "acme"), tenant(gateway, "globex")
@@ -307,3 +336,17 @@ def test_the_master_key_is_rotated(folder_place, firn, tmp_path):
     moved = firn.with_environment(FIRN_KMS=f"local:{new}")
     assert moved.rows(folder_place.uri(), "SELECT id FROM t") == [["7"]]
     assert moved.run("tenant", "show", "acme", *store, "--json").json()["id"] == made["id"]
+
+
+def test_nothing_that_the_openapi_document_allows_or_forbids_breaks_it(gateway, place):
+    """schemathesis makes requests from the document, good ones and bad ones: no 5xx, no undocumented form of answer."""
+    if place.kind == "s3":
+        pytest.skip("the store makes no difference")
+    key = tenant(gateway, "acme")
+    for bearer in [gateway.operator(), key]:
+        checks = "not_a_server_error,content_type_conformance,response_schema_conformance"
+        command = [Path(sys.executable).parent / "schemathesis", "run", f"{gateway.url}/openapi.json", "--checks", checks]
+        command += ["-H", f"Authorization: Bearer {bearer}", "--max-examples", "30", "--seed", "1", "--no-color"]
+        done = subprocess.run(command, capture_output=True, timeout=280, cwd=gateway.log.parent)
+        assert done.returncode == 0, (done.stdout[-4000:] + done.stderr[-2000:]).decode()
+    assert gateway.call("GET", "/readyz").status == 200

@@ -19,6 +19,7 @@ use firn_manifest::ids::Position;
 use firn_manifest::tally::Tally;
 use futures::{Stream, StreamExt, stream};
 
+use super::admit::Permit;
 use super::problem::Problem;
 use crate::render::{Format, Render, Summary, renderer};
 
@@ -109,6 +110,8 @@ pub struct Answer {
 /// Rows that are still computed.
 struct Rest {
     rows: BatchStream,
+    sent: u64,
+    most: u64,
     tally: Arc<Tally>,
     render: Box<dyn Render + Send>,
     summary: Summary,
@@ -134,16 +137,32 @@ fn count(summary: &mut Summary, tally: &Tally) {
     summary.round_trips = tally.round_trips;
 }
 
+/// Whether so many bytes of an answer may be sent.
+fn check(bytes: u64, most: u64) -> Result<(), Error> {
+    if bytes <= most {
+        return Ok(());
+    }
+    let message = format!("the answer is longer than the {most} bytes that this tenant's answers may have");
+    Err(Error::statement("53400", message)
+        .with_hint("ask for fewer rows or columns, or an operator for a higher limit"))
+}
+
 fn written(done: io::Result<impl Sized>) -> Result<(), Error> {
     done.map(|_| ()).map_err(|e| Error::internal(format!("an answer could not be written: {e}")))
 }
 
 impl Answer {
-    /// Renders until the answer is whole or its first piece is full.
+    /// Renders until the answer is whole or its first piece is full; it is `most` bytes long at the most.
     ///
     /// # Errors
-    /// Of the rows so far.
-    pub async fn begin(mut outcome: Outcome, session: Session, Form(format): Form) -> Result<Self, Error> {
+    /// Of the rows so far; 53400 when it is too long.
+    pub async fn begin(
+        mut outcome: Outcome,
+        session: Session,
+        Form(format): Form,
+        most: Option<u64>,
+    ) -> Result<Self, Error> {
+        let most = most.unwrap_or(u64::MAX);
         let mut render = renderer(format, false);
         let mut summary = summary_of(&outcome);
         let mut first = Vec::new();
@@ -154,8 +173,11 @@ impl Answer {
             while let Some(batch) = rows.next().await.transpose()? {
                 summary.rows += batch.num_rows() as u64;
                 written(render.batch(&batch, &mut first))?;
+                let sent = first.len() as u64;
+                check(sent, most)?;
                 if first.len() > PIECE_BYTES {
-                    let rest = Rest { rows, tally: outcome.tally.clone(), render, summary, _session: session };
+                    let rest =
+                        Rest { rows, sent, most, tally: outcome.tally.clone(), render, summary, _session: session };
                     return Ok(Self { position, first, complete: None, rest: Some(rest) });
                 }
             }
@@ -165,12 +187,12 @@ impl Answer {
         Ok(Self { position, first, complete: Some(summary), rest: None })
     }
 
-    /// The response.
+    /// The response; the permit is given back when all of it is sent.
     #[must_use]
-    pub fn respond(self, form: Form) -> Response {
+    pub fn respond(self, form: Form, permit: Permit) -> Response {
         let mut response = Response::new(match self.rest {
             None => Body::from(self.first),
-            Some(rest) => Body::from_stream(pieces(self.first, rest)),
+            Some(rest) => Body::from_stream(pieces(self.first, rest, permit)),
         });
         let headers = response.headers_mut();
         headers.insert(CONTENT_TYPE, HeaderValue::from_static(form.media_type()));
@@ -190,10 +212,10 @@ impl Answer {
 }
 
 /// The first piece and those after it; an error cuts the body off.
-fn pieces(first: Vec<u8>, rest: Rest) -> impl Stream<Item = io::Result<Bytes>> {
-    stream::unfold((Some(first), Some(rest)), |(first, rest)| async move {
+fn pieces(first: Vec<u8>, rest: Rest, permit: Permit) -> impl Stream<Item = io::Result<Bytes>> {
+    stream::unfold((Some(first), Some(rest), permit), |(first, rest, permit)| async move {
         if let Some(first) = first {
-            return Some((Ok(Bytes::from(first)), (None, rest)));
+            return Some((Ok(Bytes::from(first)), (None, rest, permit)));
         }
         let mut rest = rest?;
         let mut piece = Vec::new();
@@ -201,7 +223,10 @@ fn pieces(first: Vec<u8>, rest: Rest) -> impl Stream<Item = io::Result<Bytes>> {
             let step = match rest.rows.next().await {
                 Some(Ok(batch)) => {
                     rest.summary.rows += batch.num_rows() as u64;
-                    rest.render.batch(&batch, &mut piece).map(|()| false)
+                    let held = piece.len();
+                    let done = rest.render.batch(&batch, &mut piece);
+                    rest.sent += (piece.len() - held) as u64;
+                    done.and_then(|()| check(rest.sent, rest.most).map_err(io::Error::other)).map(|()| false)
                 }
                 Some(Err(error)) => Err(io::Error::other(error)),
                 None => {
@@ -210,9 +235,11 @@ fn pieces(first: Vec<u8>, rest: Rest) -> impl Stream<Item = io::Result<Bytes>> {
                 }
             };
             match step {
-                Err(error) => return Some((Err(error), (None, None))),
-                Ok(true) => return Some((Ok(Bytes::from(piece)), (None, None))),
-                Ok(false) if piece.len() > PIECE_BYTES => return Some((Ok(Bytes::from(piece)), (None, Some(rest)))),
+                Err(error) => return Some((Err(error), (None, None, permit))),
+                Ok(true) => return Some((Ok(Bytes::from(piece)), (None, None, permit))),
+                Ok(false) if piece.len() > PIECE_BYTES => {
+                    return Some((Ok(Bytes::from(piece)), (None, Some(rest), permit)));
+                }
                 Ok(false) => {}
             }
         }
@@ -231,6 +258,7 @@ struct Held {
 /// The answers of an atomic list.
 pub struct List {
     format: Format,
+    most: u64,
     answers: Vec<Held>,
     bytes: usize,
 }
@@ -238,8 +266,8 @@ pub struct List {
 impl List {
     /// None yet.
     #[must_use]
-    pub fn new(Form(format): Form) -> Self {
-        Self { format, answers: Vec::new(), bytes: 0 }
+    pub fn new(Form(format): Form, most: Option<u64>) -> Self {
+        Self { format, most: most.unwrap_or(u64::MAX), answers: Vec::new(), bytes: 0 }
     }
 
     /// Takes a statement's rows.
@@ -256,6 +284,7 @@ impl List {
             while let Some(batch) = rows.next().await.transpose()? {
                 summary.rows += batch.num_rows() as u64;
                 written(render.batch(&batch, &mut out))?;
+                check((self.bytes + out.len()) as u64, self.most)?;
                 if self.bytes + out.len() > LIST_BYTES {
                     let message = format!("the answers of an atomic list are more than {} MiB", LIST_BYTES >> 20);
                     return Err(

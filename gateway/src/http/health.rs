@@ -58,7 +58,7 @@ pub async fn ready(State(gateway): State<Arc<Gateway>>) -> Result<Json<Health>, 
 }
 
 /// Counters for Prometheus
-#[utoipa::path(get, path = "/metrics", responses((status = 200, body = String, content_type = "text/plain")))]
+#[utoipa::path(get, path = "/metrics", responses((status = 200, body = String, content_type = "application/openmetrics-text")))]
 pub async fn metrics(State(gateway): State<Arc<Gateway>>) -> Response {
     match gateway.metrics.text(gateway.namespaces.len()) {
         Ok(text) => {

@@ -4,8 +4,10 @@
 //! not foresee is a problem document, never a dead worker.
 //! Never: a namespace is touched for a caller who is not known.
 
+mod admit;
 mod answer;
 mod caller;
+mod extract;
 mod health;
 mod metrics;
 mod problem;
@@ -25,6 +27,7 @@ use firn_manifest::store::Store;
 use utoipa::openapi::security::{HttpAuthScheme, HttpBuilder, SecurityScheme};
 use utoipa::{Modify, OpenApi};
 
+pub use admit::Admission;
 pub use metrics::Metrics;
 use problem::{Document, Problem};
 
@@ -41,6 +44,8 @@ pub struct Gateway {
     pub directory: DirectoryClient,
     /// what is open
     pub namespaces: Namespaces,
+    /// who may begin
+    pub admission: Admission,
     /// what happened
     pub metrics: Metrics,
     /// where this gateway stands

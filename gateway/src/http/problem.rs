@@ -83,15 +83,20 @@ impl Problem {
 
     /// Who asks may not do this.
     pub fn forbidden(detail: impl Into<String>) -> Self {
-        let mut problem = Self::new(StatusCode::FORBIDDEN, "forbidden", detail);
-        problem.0.sqlstate = Some("42501".to_owned());
-        problem
+        Self::new(StatusCode::FORBIDDEN, "forbidden", detail).with_sqlstate("42501")
     }
 
     /// Adds what to do next.
     #[must_use]
     pub fn with_hint(mut self, hint: impl Into<String>) -> Self {
         self.0.hint = Some(hint.into());
+        self
+    }
+
+    /// Adds the SQLSTATE.
+    #[must_use]
+    pub fn with_sqlstate(mut self, sqlstate: &str) -> Self {
+        self.0.sqlstate = Some(sqlstate.to_owned());
         self
     }
 
@@ -120,6 +125,7 @@ fn kind_of(error: &Error) -> (StatusCode, &'static str) {
             (_, "23") => (StatusCode::CONFLICT, "constraint_violation"),
             (_, "25") => (StatusCode::CONFLICT, "transaction_state"),
             (_, "28") => (StatusCode::UNAUTHORIZED, "unauthenticated"),
+            ("53400", _) => (StatusCode::PAYLOAD_TOO_LARGE, "over_quota"),
             (_, "53") => (StatusCode::SERVICE_UNAVAILABLE, "insufficient_resources"),
             (_, "54") => (StatusCode::PAYLOAD_TOO_LARGE, "program_limit_exceeded"),
             (_, "XX") => (StatusCode::INTERNAL_SERVER_ERROR, "internal"),

@@ -8,10 +8,11 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use axum::Json;
+use axum::extract::State;
 use axum::extract::rejection::JsonRejection;
-use axum::extract::{Query, State};
 use axum::http::HeaderMap;
 use axum::response::Response;
+use firn_cell::Quota;
 use firn_engine::ScalarValue;
 use firn_engine::session::{Access, AsOf, Session, Statement, parse};
 use firn_engine::{Consistency, Database, Error, ErrorKind};
@@ -23,6 +24,7 @@ use utoipa::{IntoParams, ToSchema};
 use super::Gateway;
 use super::answer::{self, Answer, Form};
 use super::caller::Caller;
+use super::extract::Parameters;
 use super::problem::{Document, Problem};
 
 /// A statement runs so long when the request names no `timeout_ms`.
@@ -99,6 +101,8 @@ struct Work {
     freshness: (Consistency, Option<Position>),
     request_id: Option<String>,
     timeout: Duration,
+    /// of the answer, at most
+    result_bytes: Option<u64>,
 }
 
 /// Run SQL
@@ -119,7 +123,7 @@ struct Work {
 )]
 pub async fn sql(
     State(gateway): State<Arc<Gateway>>,
-    Query(named): Query<Named>,
+    Parameters(named): Parameters<Named>,
     headers: HeaderMap,
     body: Result<Json<Request>, JsonRejection>,
 ) -> Result<Response, Problem> {
@@ -127,8 +131,13 @@ pub async fn sql(
     let tenant = caller.tenant()?;
     let Json(request) = body.map_err(rejected)?;
     let form = Form::accepted(&headers)?;
-    let work = request.check()?;
+    let mut work = request.check()?;
     caller.may(&tenant, work.access)?;
+    let permit = gateway.admission.admit(&tenant, gateway.world().monotonic())?;
+    if let Some(most) = tenant.quotas.get(Quota::QueryTimeMs) {
+        work.timeout = work.timeout.min(Duration::from_millis(most));
+    }
+    work.result_bytes = tenant.quotas.get(Quota::ResultBytes);
     let actor = caller.actor();
     let started = gateway.world().monotonic();
     let retries = usize::from(!work.list && work.access != Access::Read);
@@ -151,7 +160,7 @@ pub async fn sql(
     };
     let took = gateway.world().monotonic().saturating_sub(started);
     gateway.metrics.statement(work.access, answered.is_ok(), took);
-    Ok(answered?.respond(form))
+    Ok(answered?.respond(form, permit))
 }
 
 /// A body that is not what it must be.
@@ -193,7 +202,16 @@ impl Request {
             ms => return Err(Problem::bad_request(format!("timeout_ms is {ms}: 1 to {LONGEST_MS} are allowed"))),
         };
         let freshness = (consistency, self.min_position.map(Position));
-        Ok(Work { statements, list, access, as_of, freshness, request_id: self.request_id, timeout })
+        Ok(Work {
+            statements,
+            list,
+            access,
+            as_of,
+            freshness,
+            request_id: self.request_id,
+            timeout,
+            result_bytes: None,
+        })
     }
 }
 
@@ -240,7 +258,7 @@ async fn run(database: Arc<Database>, work: Arc<Work>, actor: String, form: Form
         return Err(Error::internal("a request without a statement"));
     };
     let outcome = session.run(statement, params, work.request_id.as_deref()).await?;
-    Answer::begin(outcome, session, form).await
+    Answer::begin(outcome, session, form, work.result_bytes).await
 }
 
 /// All of them between BEGIN and COMMIT; the answers are complete before the first is sent.
@@ -248,7 +266,7 @@ async fn list(session: &mut Session, work: &Work, form: Form) -> Result<Answer, 
     let begin = parse("BEGIN")?.pop().ok_or_else(|| Error::internal("BEGIN is no statement"))?;
     let commit = parse("COMMIT")?.pop().ok_or_else(|| Error::internal("COMMIT is no statement"))?;
     session.run(&begin, &[], work.request_id.as_deref()).await?;
-    let mut all = answer::List::new(form);
+    let mut all = answer::List::new(form, work.result_bytes);
     for (statement, params) in &work.statements {
         if statement.bounds_transaction() {
             return Err(Error::statement("25001", format!("{} stands in an atomic list", statement.sql))

@@ -8,8 +8,8 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use axum::Json;
+use axum::extract::State;
 use axum::extract::rejection::JsonRejection;
-use axum::extract::{Path, Query, State};
 use axum::http::{HeaderMap, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use firn_cell::{
@@ -22,6 +22,7 @@ use utoipa::{IntoParams, ToSchema};
 
 use super::Gateway;
 use super::caller::Caller;
+use super::extract::{Parameters, Segments};
 use super::problem::{Document, Problem};
 use super::sql::rejected;
 use crate::admin;
@@ -151,7 +152,7 @@ async fn operated(gateway: &Gateway, headers: &HeaderMap, named: &str) -> Result
 pub async fn list(
     State(gateway): State<Arc<Gateway>>,
     headers: HeaderMap,
-    Query(page): Query<Page>,
+    Parameters(page): Parameters<Page>,
 ) -> Result<Json<Value>, Problem> {
     Caller::of(&gateway, &headers, None).await?.is_operator()?;
     let limit = page.limit()?;
@@ -201,7 +202,7 @@ pub async fn create(
 pub async fn show(
     State(gateway): State<Arc<Gateway>>,
     headers: HeaderMap,
-    Path(named): Path<String>,
+    Segments(named): Segments<String>,
 ) -> Result<Json<Value>, Problem> {
     let (_, tenant) = administered(&gateway, &headers, &named).await?;
     Ok(Json(admin::tenant_view(&tenant)))
@@ -216,7 +217,7 @@ pub async fn show(
 pub async fn change(
     State(gateway): State<Arc<Gateway>>,
     headers: HeaderMap,
-    Path(named): Path<String>,
+    Segments(named): Segments<String>,
     body: Body<Change>,
 ) -> Result<Json<Value>, Problem> {
     let (by, mut tenant) = operated(&gateway, &headers, &named).await?;
@@ -259,8 +260,8 @@ pub async fn change(
 pub async fn erase(
     State(gateway): State<Arc<Gateway>>,
     headers: HeaderMap,
-    Path(named): Path<String>,
-    Query(asked): Query<Erase>,
+    Segments(named): Segments<String>,
+    Parameters(asked): Parameters<Erase>,
 ) -> Result<Response, Problem> {
     // an erased tenant has no name any more, and its receipt is given again all the same
     let caller = Caller::of(&gateway, &headers, None).await?;
@@ -282,7 +283,7 @@ pub async fn erase(
 pub async fn rotate(
     State(gateway): State<Arc<Gateway>>,
     headers: HeaderMap,
-    Path(named): Path<String>,
+    Segments(named): Segments<String>,
     body: Body<Rotate>,
 ) -> Result<Json<Value>, Problem> {
     let (by, tenant) = operated(&gateway, &headers, &named).await?;
@@ -304,7 +305,7 @@ pub async fn rotate(
 pub async fn keys(
     State(gateway): State<Arc<Gateway>>,
     headers: HeaderMap,
-    Path(named): Path<String>,
+    Segments(named): Segments<String>,
 ) -> Result<Json<Value>, Problem> {
     let (_, tenant) = administered(&gateway, &headers, &named).await?;
     let state = gateway.directory.refresh().await?;
@@ -321,7 +322,7 @@ pub async fn keys(
 pub async fn create_key(
     State(gateway): State<Arc<Gateway>>,
     headers: HeaderMap,
-    Path(named): Path<String>,
+    Segments(named): Segments<String>,
     body: Body<MakeKey>,
 ) -> Result<Response, Problem> {
     let (caller, tenant) = administered(&gateway, &headers, &named).await?;
@@ -350,7 +351,7 @@ fn time(text: &str) -> Result<Time, Problem> {
 pub async fn revoke_key(
     State(gateway): State<Arc<Gateway>>,
     headers: HeaderMap,
-    Path((named, id)): Path<(String, u64)>,
+    Segments((named, id)): Segments<(String, u64)>,
 ) -> Result<StatusCode, Problem> {
     let (caller, tenant) = administered(&gateway, &headers, &named).await?;
     gateway.directory.revoke_key(&caller.by()?, Scope::Tenant(tenant.id), ApiKeyId(id)).await?;
@@ -366,8 +367,8 @@ pub async fn revoke_key(
 pub async fn audit(
     State(gateway): State<Arc<Gateway>>,
     headers: HeaderMap,
-    Path(named): Path<String>,
-    Query(page): Query<Page>,
+    Segments(named): Segments<String>,
+    Parameters(page): Parameters<Page>,
 ) -> Result<Json<Value>, Problem> {
     let (_, tenant) = administered(&gateway, &headers, &named).await?;
     let query = AuditQuery { tenant: Some(tenant.id), before: page.before, limit: page.limit()? };

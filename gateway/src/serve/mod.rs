@@ -18,7 +18,7 @@ use tokio::sync::watch;
 use crate::cli::ServeArgs;
 use crate::directory;
 use crate::exit::{Failure, say};
-use crate::http::{self, Gateway, Metrics};
+use crate::http::{self, Admission, Gateway, Metrics};
 use namespaces::Namespaces;
 pub use operator::data_folder;
 
@@ -49,6 +49,7 @@ pub async fn run(args: ServeArgs) -> Result<(), Failure> {
         namespaces: Namespaces::new(store.clone(), directory.clone()),
         store,
         directory,
+        admission: Admission::default(),
         metrics: Metrics::default(),
         region: args.region.clone(),
     });

@@ -14,13 +14,17 @@ fn filled() -> Home {
 #[test]
 fn every_command_has_help_with_examples_and_exit_codes() {
     let home = Home::new();
-    for command in ["sql", "load", "verify", "inspect", "demo"] {
+    for command in ["sql", "load", "migrate", "verify", "inspect", "serve", "tenant", "demo"] {
         let help = home.run(&[command, "--help"]).ends(0);
         assert!(help.contains("Examples:") && help.contains("Exit codes:"), "{help}");
     }
     assert!(home.run(&["--help"]).ends(0).contains("firn demo"));
     assert!(home.run(&["--version"]).ends(0).starts_with("firn "));
-    home.run(&["serve"]).fails(2, &["serve"]);
+    home.run(&["branch"]).fails(2, &["branch"]);
+    home.run(&["serve", "--http", "0.0.0.0:0"]).fails(2, &["--plaintext"]);
+    home.run(&["serve", "--store", "file:///tmp/x?ns=a"]).fails(2, &["ns="]);
+    home.run(&["tenant", "list", "--store", &format!("file://{}", home.path("none").display())])
+        .fails(1, &["firn tenant create"]);
 }
 
 #[test]
