@@ -11,6 +11,6 @@ ROWS = {
     "requests": "requests and bytes of a commit, a point read, a scan, of idling",
     "memory": "peak memory of scans and of a large load",
     "large": "GROUP BY, and filter and sum, over 10 M rows",
-    "peers": "the same work done by DuckDB, Delta Lake, LanceDB, SQLite, SlateDB and Kimberlite",
+    "peers": "the same work done by DuckDB, Delta Lake, LanceDB, SQLite, SlateDB, Kimberlite and HeliosDB Nano",
     "tpch": "the 22 queries of TPC-H at scale factor 1, against DuckDB",
 }

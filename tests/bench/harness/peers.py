@@ -18,7 +18,7 @@ from .rows import QUESTIONS, duckdb_table
 from .works import WORKS
 
 SOURCES = ROOT / "tests" / "bench" / "peers"
-PROGRAMS = {"local": "firn-peer", "kimberlite": "firn-peer-kimberlite"}
+PROGRAMS = {"local": "firn-peer", "kimberlite": "firn-peer-kimberlite", "helios": "firn-peer-helios"}
 LOAD_SECONDS, LIMIT_SECONDS = 60, 240
 
 
@@ -170,6 +170,7 @@ PEERS = {
     "FirnDB": firndb, "DuckDB": duckdb, "Delta Lake": delta, "LanceDB": lance,
     "SQLite": built("SQLite", "local", "sqlite"), "SlateDB": built("SlateDB", "local", "slatedb"),
     "Kimberlite": built("Kimberlite", "kimberlite", "kimberlite", LOAD_SECONDS),
+    "HeliosDB Nano": built("HeliosDB Nano", "helios", "helios", LOAD_SECONDS),
 }
 
 
