@@ -6,7 +6,7 @@
 use std::sync::Arc;
 
 use firn_cell::DirectoryClient;
-use firn_manifest::keys::key_service;
+use firn_manifest::keys::{KeyService, key_service};
 use firn_manifest::store::Store;
 use firn_manifest::uri::{Scheme, StoreUri};
 use firn_manifest::world;
@@ -52,6 +52,13 @@ pub async fn open(uri: &StoreUri) -> Result<DirectoryClient, Failure> {
 /// # Errors
 /// Store, key and integrity errors.
 pub async fn open_or_create(uri: &StoreUri) -> Result<DirectoryClient, Failure> {
-    let keys: Arc<_> = key_service(uri, world::system())?;
-    Ok(DirectoryClient::open_or_create(&root(uri)?, keys, firn_engine::BUILD).await?)
+    open_or_create_with(uri, key_service(uri, world::system())?).await
+}
+
+/// The same with that master key.
+///
+/// # Errors
+/// See [`open_or_create`].
+pub async fn open_or_create_with(uri: &StoreUri, master: Arc<dyn KeyService>) -> Result<DirectoryClient, Failure> {
+    Ok(DirectoryClient::open_or_create(&root(uri)?, master, firn_engine::BUILD).await?)
 }

@@ -16,6 +16,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import pytest
 from driver import STORE, USAGE, Firn
+from gateway import Gateway
 from servers import Moto
 
 SECRET = "kms-secret-that-nobody-may-see"
@@ -214,6 +215,34 @@ def test_nobody_listens_and_nobody_is_known(user, moto, folder_place):
     alias = user.sql(uri_of(folder_place, "arn:aws:kms:eu-west-1:1:alias/firn", moto.endpoint), COUNT, expect=USAGE)
     assert "alias" in alias.err
     assert user.value(uri, COUNT) == "2"
+
+
+def test_tenants_whose_keys_are_kept_are_served_while_kms_is_away(user, moto, kms, folder_place, tmp_path):
+    """Two tenants; a gateway has used the key of one of them when KMS goes away. That one is served on, the other is told
+    to come again, /readyz says what is wrong, and when KMS is back all is as it was."""
+    arn = moto.new_key()
+    operator = user.with_environment(FIRN_KMS=f"aws:{arn}?endpoint={kms.endpoint}")
+    store = folder_place.uri().split("?")[0]
+    keys = {name: operator.run("tenant", "create", name, "--store", store, "--json").json()["api_key"] for name in ("acme", "globex")}
+    gateway = Gateway(operator, store, tmp_path / "serve.log").start()
+    try:
+        assert gateway.sql("acme", keys["acme"], "CREATE TABLE t (id BIGINT PRIMARY KEY)").status == 200
+        assert "keys_unreachable_since" not in gateway.call("GET", "/readyz").json()
+        kms.fault = (500, "KMSInternalException")
+        assert gateway.sql("acme", keys["acme"], "INSERT INTO t VALUES (1)").status == 200
+        assert gateway.rows("acme", keys["acme"], "SELECT id FROM t") == [[1]]
+        away = gateway.sql("globex", keys["globex"], "SELECT 1", timeout_ms=60_000).problem(503, "key_unavailable")
+        assert SECRET not in json.dumps(away)
+        ready = gateway.call("GET", "/readyz")
+        assert ready.status == 200 and ready.json()["keys_unreachable_since"]
+        assert gateway.rows("acme", keys["acme"], "SELECT count(*) FROM t") == [[1]]
+        kms.fault = None
+        assert gateway.sql("globex", keys["globex"], "CREATE TABLE t (id BIGINT PRIMARY KEY)").status == 200
+        assert "keys_unreachable_since" not in gateway.call("GET", "/readyz").json()
+    finally:
+        gateway.stop()
+    contexts = [body["EncryptionContext"] for operation, body in kms.asked if operation == "TrentService.Encrypt"]
+    assert sum("firn:tenant" in context for context in contexts) == 2, contexts
 
 
 def newest_manifest(place, namespace: str = "acme") -> tuple[str, dict]:

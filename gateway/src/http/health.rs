@@ -10,11 +10,13 @@ use axum::Json;
 use axum::extract::State;
 use axum::http::{StatusCode, header};
 use axum::response::{IntoResponse, Response};
+use firn_cell::Time;
 use serde::Serialize;
 use utoipa::ToSchema;
 
 use super::Gateway;
 use super::problem::{Document, Problem};
+use crate::admin;
 
 /// The directory must answer in this time.
 const PATIENCE: Duration = Duration::from_secs(5);
@@ -28,18 +30,21 @@ pub struct Health {
     status: &'static str,
     /// the build
     version: &'static str,
+    /// since when the key service has not answered: tenants whose keys are kept are served all the same
+    #[serde(skip_serializing_if = "Option::is_none")]
+    keys_unreachable_since: Option<String>,
 }
 
 impl Health {
-    fn ok() -> Json<Self> {
-        Json(Self { status: "ok", version: firn_engine::BUILD })
+    fn ok() -> Self {
+        Self { status: "ok", version: firn_engine::BUILD, keys_unreachable_since: None }
     }
 }
 
 /// The process lives
 #[utoipa::path(get, path = "/healthz", responses((status = 200, body = Health)))]
 pub async fn live() -> Json<Health> {
-    Health::ok()
+    Json(Health::ok())
 }
 
 /// The store and the directory answer
@@ -50,7 +55,11 @@ pub async fn live() -> Json<Health> {
 pub async fn ready(State(gateway): State<Arc<Gateway>>) -> Result<Json<Health>, Problem> {
     let asked = tokio::time::timeout(PATIENCE, gateway.directory.refresh_if_older(FRESH)).await;
     let why = match asked {
-        Ok(Ok(_)) => return Ok(Health::ok()),
+        Ok(Ok(_)) => {
+            let since = gateway.master.health().unreachable_since;
+            let keys_unreachable_since = since.map(|micros| admin::rfc3339(Time(micros)));
+            return Ok(Json(Health { keys_unreachable_since, ..Health::ok() }));
+        }
         Ok(Err(error)) => error.to_string(),
         Err(_) => format!("the directory did not answer in {} s", PATIENCE.as_secs()),
     };

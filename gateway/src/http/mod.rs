@@ -23,6 +23,7 @@ use axum::routing::{get, post};
 use axum::{Json, Router};
 use firn_cell::{DirectoryClient, Region};
 use firn_manifest::World;
+use firn_manifest::keys::CachedKeys;
 use firn_manifest::store::Store;
 use utoipa::openapi::security::{HttpAuthScheme, HttpBuilder, SecurityScheme};
 use utoipa::{Modify, OpenApi};
@@ -42,6 +43,8 @@ pub struct Gateway {
     pub store: Store,
     /// who is who
     pub directory: DirectoryClient,
+    /// the master key's service
+    pub master: Arc<CachedKeys>,
     /// what is open
     pub namespaces: Namespaces,
     /// who may begin

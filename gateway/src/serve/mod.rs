@@ -11,6 +11,7 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
+use firn_manifest::keys::{CacheLimits, CachedKeys, key_service};
 use firn_manifest::world::system;
 use tokio::net::TcpListener;
 use tokio::sync::watch;
@@ -40,7 +41,9 @@ pub async fn run(args: ServeArgs) -> Result<(), Failure> {
             args.http
         )));
     }
-    let directory = directory::open_or_create(&uri).await?;
+    let master = Arc::new(CachedKeys::new(key_service(&uri, system())?, system(), CacheLimits::default()));
+    let tidying = tokio::spawn(master.tidy());
+    let directory = directory::open_or_create_with(&uri, master.clone()).await?;
     let store = directory::root(&uri)?;
     operator::key(&directory).await?;
     let listener = TcpListener::bind(args.http).await.map_err(|e| cannot_listen(args.http, &e))?;
@@ -49,6 +52,7 @@ pub async fn run(args: ServeArgs) -> Result<(), Failure> {
         namespaces: Namespaces::new(store.clone(), directory.clone()),
         store,
         directory,
+        master,
         admission: Admission::default(),
         metrics: Metrics::default(),
         region: args.region.clone(),
@@ -77,6 +81,7 @@ pub async fn run(args: ServeArgs) -> Result<(), Failure> {
         }
     };
     sweeper.abort();
+    tidying.abort();
     gateway.namespaces.close().await;
     served.map_err(Failure::Output)
 }
