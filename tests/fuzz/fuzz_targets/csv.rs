@@ -6,4 +6,6 @@
 
 use libfuzzer_sys::fuzz_target;
 
-fuzz_target!(|data: &[u8]| firn_gateway::fuzzing::load(data));
+fuzz_target!(|data: &[u8]| {
+    firn_gateway::fuzzing::load(data);
+});
