@@ -309,6 +309,15 @@ def test_the_command_line_and_the_gateway_see_the_same(place, firn, tmp_path):
         key = firn.run("tenant", "key", "create", "acme", "--role", "reader", *store, "--json").json()["api_key"]
         eventually(lambda: gateway.sql("acme", key, "SELECT 1").status == 200)  # a second at the most
         assert gateway.rows("acme", key, "SELECT count(*) FROM t") == [[2]]
+        # what is ended there ends here, within a second or so
+        number = [shown["id"] for shown in firn.run("tenant", "key", "list", "acme", *store, "--json").json() if shown["role"] == "reader"][0]
+        firn.run("tenant", "key", "revoke", "acme", str(number), *store)
+        eventually(lambda: gateway.sql("acme", key, "SELECT 1").status == 401)
+        key = firn.run("tenant", "key", "create", "acme", "--role", "reader", *store, "--json").json()["api_key"]
+        firn.run("tenant", "suspend", "acme", *store)
+        eventually(lambda: gateway.sql("acme", made["api_key"], "SELECT 1").status == 403)
+        firn.run("tenant", "resume", "acme", *store)
+        eventually(lambda: gateway.sql("acme", key, "SELECT 1").status == 200)
         firn.run("tenant", "rotate", "acme", "--level", "kek", *store)
         assert gateway.rows("acme", key, "SELECT count(*) FROM t") == [[2]]
         # another writer took over: the gateway opens the namespace anew

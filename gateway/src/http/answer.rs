@@ -66,11 +66,13 @@ impl Form {
 }
 
 /// Ends the work it is about when it goes away.
-struct Ends(Interrupt);
+struct Ends(Option<Interrupt>);
 
 impl Drop for Ends {
     fn drop(&mut self) {
-        self.0.pull();
+        if let Some(interrupt) = &self.0 {
+            interrupt.pull();
+        }
     }
 }
 
@@ -80,13 +82,13 @@ impl Drop for Ends {
 /// 57014 when the time is over; the work's own.
 pub async fn within<T>(limit: Duration, work: impl Future<Output = Result<T, Error>>) -> Result<T, Error> {
     let interrupt = Interrupt::default();
-    let ends = Ends(interrupt.clone());
+    let mut ends = Ends(Some(interrupt.clone()));
     let done = tokio::time::timeout(limit, interrupt.scope(work)).await;
     match done {
         Ok(done) => {
             if done.is_ok() {
                 // rows may still be computed
-                std::mem::forget(ends);
+                ends.0 = None;
             }
             done
         }

@@ -5,6 +5,7 @@
 //! Never: an answer that tells an unknown tenant from a wrong key.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use axum::http::HeaderMap;
 use axum::http::header::AUTHORIZATION;
@@ -16,6 +17,9 @@ use super::problem::Problem;
 
 /// The header that names the namespace where the URI does not.
 pub const NAMESPACE: &str = "x-firn-namespace";
+
+/// What the directory says counts for so long; a gateway that nobody asks sends it no request.
+const CURRENT: Duration = Duration::from_secs(1);
 
 /// Who asks.
 pub struct Caller {
@@ -39,6 +43,8 @@ impl Caller {
             scheme.eq_ignore_ascii_case("bearer").then(|| token.trim())
         });
         let token = bearer.ok_or_else(Problem::unauthenticated)?;
+        // a key that was revoked elsewhere, or a tenant that was suspended or erased, is known here soon
+        gateway.directory.refresh_if_older(CURRENT).await?;
         Ok(Self { principal: gateway.directory.authenticate(ns.or(header), token).await? })
     }
 
